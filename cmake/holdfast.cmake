@@ -45,6 +45,10 @@ function(holdfast_program name)
   target_link_libraries(${name} PRIVATE ${holdfast_uses_${name}} holdfast_warnings)
 endfunction()
 
+add_custom_target(tests)  # every program of holdfast_test()
+add_custom_target(fuzz)   # every program of holdfast_fuzz(); their names are in fuzz_targets.txt
+file(WRITE ${CMAKE_BINARY_DIR}/fuzz_targets.txt "")
+
 # holdfast_test(NAME LIBS "a;b" SOURCES...): one GoogleTest program, one ctest entry, 60 s at most.
 # LABEL (unit by default) picks the suite: unit, contract, sim, integration.
 function(holdfast_test name)
@@ -59,6 +63,7 @@ function(holdfast_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE HOLDFAST_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
   target_link_libraries(${name} PRIVATE ${arg_LIBS} holdfast_warnings nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
+  add_dependencies(tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
 endfunction()
@@ -71,6 +76,8 @@ function(holdfast_fuzz name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  add_dependencies(fuzz ${name})
+  file(APPEND ${CMAKE_BINARY_DIR}/fuzz_targets.txt "${name}\n")
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} holdfast_warnings nlohmann_json::nlohmann_json)
