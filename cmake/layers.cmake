@@ -11,11 +11,12 @@ set(holdfast_uses_wire holdfast::merkle)
 set(holdfast_uses_sync holdfast::core holdfast::wire)
 set(holdfast_uses_registration holdfast::codec holdfast::crypto nlohmann_json::nlohmann_json)
 # client-sdk, shell
+set(holdfast_uses_config holdfast::base CLI11::CLI11 spdlog::spdlog)
 set(holdfast_uses_store holdfast::core RocksDB::rocksdb-shared)
 set(holdfast_uses_serve holdfast::base PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 set(holdfast_uses_net holdfast::sync holdfast::registration holdfast::store PkgConfig::httplib OpenSSL::SSL
     OpenSSL::Crypto Boost::headers Threads::Threads)
-set(holdfast_uses_cli holdfast::net CLI11::CLI11 spdlog::spdlog)
+set(holdfast_uses_cli holdfast::net holdfast::config CLI11::CLI11 spdlog::spdlog)
 set(holdfast_uses_holdfast holdfast::cli)
 
 # replicator
@@ -23,13 +24,13 @@ set(holdfast_uses_replicator_policy holdfast::base)
 set(holdfast_uses_replicator_dialects holdfast::core holdfast::wire)
 set(holdfast_uses_replicator_net holdfast::net)
 set(holdfast_uses_replicator_daemon holdfast::replicator_policy holdfast::replicator_dialects holdfast::replicator_net
-    holdfast::serve PkgConfig::prometheus_core CLI11::CLI11 spdlog::spdlog)
+    holdfast::serve holdfast::config PkgConfig::prometheus_core CLI11::CLI11 spdlog::spdlog)
 set(holdfast_uses_holdfast-replicator holdfast::replicator_daemon)
 
 # discovery
 set(holdfast_uses_discovery_registry holdfast::registration)
 set(holdfast_uses_discovery_store holdfast::discovery_registry PkgConfig::hiredis Boost::headers Threads::Threads)
 set(holdfast_uses_discovery_http holdfast::discovery_registry holdfast::serve)
-set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery_http PkgConfig::prometheus_core CLI11::CLI11
+set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery_http holdfast::config PkgConfig::prometheus_core CLI11::CLI11
     spdlog::spdlog)
 set(holdfast_uses_holdfast-discovery holdfast::discovery_server)
