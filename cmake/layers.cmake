@@ -34,3 +34,7 @@ set(holdfast_uses_discovery_http holdfast::discovery_registry holdfast::serve)
 set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery_http holdfast::config PkgConfig::prometheus_core CLI11::CLI11
     spdlog::spdlog)
 set(holdfast_uses_holdfast-discovery holdfast::discovery_server)
+
+# Folders that are arithmetic on what they are given: no threads, clocks, files, sockets, environment or randomness.
+set(holdfast_pure base codec crypto merkle core wire sync registration replicator_policy replicator_dialects
+    discovery_registry)
