@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { discoveryKeyOf, keyholderOf } from '../index.js';
+import { proofHolds } from '../lib/proof.js';
+import { openRecord } from '../lib/record.js';
+import { makeProof, recordBytes, sign, signedRecord, signPair } from './support/fakes.js';
+
+const pair = signPair();
+const isBadRecord = { code: 'BAD_RECORD' };
+
+test('a record that the replicator signed is read', () => {
+  const addresses = [{ host: 'node.example.org', port: 4838 }, { kind: 1, host: '', port: 443, url: 'wss://n/' }];
+  const record = openRecord(signedRecord(pair, { addresses }));
+  assert.deepEqual(record.id, pair.publicKey);
+  assert.deepEqual(record.addresses, [
+    { transport: 'tcp', host: 'node.example.org', port: 4838 },
+    { transport: 'ws', host: '', port: 443, url: 'wss://n/' },
+  ]);
+  assert.equal(record.seq, 1_700_000_000_000);
+  assert.equal(record.region, 'eu');
+  assert.equal(record.accept, 'listed');
+});
+
+test('no single changed byte is accepted', () => {
+  const signed = Buffer.from(signedRecord(pair), 'base64url');
+  for (let at = 0; at < signed.byteLength; at++) {
+    const changed = Buffer.from(signed);
+    changed[at] ^= 1;
+    assert.throws(() => openRecord(changed.toString('base64url')), isBadRecord, `byte ${at}`);
+  }
+});
+
+test('no truncation and nothing appended is accepted', () => {
+  const body = recordBytes(pair.publicKey);
+  const seal = (bytes) => Buffer.concat([bytes, sign(bytes, pair.secretKey)]).toString('base64url');
+  for (let length = 0; length < body.byteLength; length++) {
+    assert.throws(() => openRecord(seal(body.subarray(0, length))), isBadRecord, `length ${length}`);
+  }
+  assert.throws(() => openRecord(seal(Buffer.concat([body, Buffer.from([0])]))), isBadRecord);
+});
+
+test('a signed record beyond the bounds is refused', () => {
+  const nine = Array.from({ length: 9 }, () => ({ host: 'h', port: 1 }));
+  assert.throws(() => openRecord(signedRecord(pair, { addresses: nine })), isBadRecord);
+  assert.throws(() => openRecord(signedRecord(pair, { host: 'h'.repeat(256) })), isBadRecord);
+  assert.throws(() => openRecord(signedRecord(pair, { port: 65_536 })), isBadRecord);
+  assert.throws(() => openRecord(signedRecord(pair, { prefix: 'holdfast/record/2' })), isBadRecord);
+  for (const text of [undefined, null, 7, '', '====', 'a'.repeat(100_000)]) {
+    assert.throws(() => openRecord(text), isBadRecord);
+  }
+});
+
+test('a proof holds for its node, project and time only', () => {
+  const project = Buffer.alloc(32, 5);
+  const discoveryKey = discoveryKeyOf(project);
+  const proof = makeProof(pair, project, discoveryKey, 2_000);
+  const facts = { id: pair.publicKey, discoveryKey, keyholder: keyholderOf(project), now: 1_999_999 };
+  assert.equal(proofHolds(proof, facts), true);
+  assert.equal(proofHolds(proof, { ...facts, now: 2_000_000 }), false);
+  assert.equal(proofHolds(proof, { ...facts, id: Buffer.alloc(32, 9) }), false);
+  assert.equal(proofHolds(proof, { ...facts, discoveryKey: Buffer.alloc(32, 9) }), false);
+  assert.equal(proofHolds(proof, { ...facts, keyholder: keyholderOf(Buffer.alloc(32, 6)) }), false);
+  assert.equal(proofHolds({ ...proof, expires: 3_000 }, facts), false);
+  for (const broken of [undefined, null, 7, {}, { ...proof, signature: 7 }, { ...proof, signature: 'ab' },
+    { ...proof, expires: '2000' }, { ...proof, expires: -1 }, { ...proof, expires: 1e300 }]) {
+    assert.equal(proofHolds(broken, facts), false);
+  }
+});
