@@ -3,11 +3,12 @@ import { HoldfastError } from './errors.js';
 import { verify } from './keys.js';
 
 // The format is docs/formats/registration-record.md; these bounds are stated there.
-const kPrefix = 'holdfast/record/1';
+const kFormat = 'holdfast/record/1';
 const kSignatureBytes = 64;
-const kSignedBytesMax = 16 * 1024;
+const kSignedBytesMax = 4_096;
 const kAddressesMax = 8;
 const kTransports = ['tcp', 'ws'];
+const kName = /^[A-Za-z0-9._-]{0,64}$/;
 
 /**
  * Decodes and verifies signed registration bytes (base64url text, no padding).
@@ -35,30 +36,33 @@ function decode(body) {
 }
 
 function decodeFields(state) {
-  if (text(state, 64) !== kPrefix) throw bad('is of another kind');
+  if (text(state, 64) !== kFormat) throw bad('is of another kind');
   const id = Buffer.from(c.fixed32.decode(state));
   const seq = c.uint.decode(state);
   const count = c.uint.decode(state);
-  if (count > kAddressesMax) throw bad('has too many addresses');
+  if (count < 1 || count > kAddressesMax) throw bad('has no address or too many');
   const addresses = [];
   for (let i = 0; i < count; i++) addresses.push(decodeAddress(state));
   const region = text(state, 64);
   const group = text(state, 64);
+  if (!kName.test(region) || !kName.test(group)) throw bad('has a malformed region or group');
   const capacity = c.uint.decode(state);
   const accept = c.uint.decode(state);
-  const software = text(state, 255);
-  if (state.start !== state.end) throw bad('has bytes left over');
   if (accept > 1) throw bad('has an unknown accept mode');
+  const software = text(state, 64);
+  if (!/^[\x20-\x7e]*$/.test(software)) throw bad('has a malformed software name');
+  // What follows belongs to later versions; the signature covers it.
   return { id, seq, addresses, region, group, capacity, accept: accept === 1 ? 'assigned' : 'listed', software };
 }
 
 function decodeAddress(state) {
   const transport = kTransports[c.uint.decode(state)];
-  if (transport === undefined) throw bad('has an unknown kind of address');
-  const host = text(state, 255);
+  const host = text(state, 253);
   const port = c.uint.decode(state);
-  if (port > 65_535) throw bad('has a port out of range');
-  return transport === 'ws' ? { transport, host, port, url: text(state, 255) } : { transport, host, port };
+  const url = text(state, 255);
+  if (transport === 'tcp' && port > 0 && port < 65_536 && url === '') return { transport, host, port };
+  if (transport === 'ws' && port === 0 && host === '' && /^wss?:\/\/[\x21-\x7e]+$/.test(url)) return { transport, host, port, url };
+  throw bad('has a malformed address');
 }
 
 function text(state, max) {

@@ -9,12 +9,12 @@ const pair = signPair();
 const isBadRecord = { code: 'BAD_RECORD' };
 
 test('a record that the replicator signed is read', () => {
-  const addresses = [{ host: 'node.example.org', port: 4838 }, { kind: 1, host: '', port: 443, url: 'wss://n/' }];
+  const addresses = [{ host: 'node.example.org', port: 4838 }, { kind: 1, host: '', port: 0, url: 'wss://n/' }];
   const record = openRecord(signedRecord(pair, { addresses }));
   assert.deepEqual(record.id, pair.publicKey);
   assert.deepEqual(record.addresses, [
     { transport: 'tcp', host: 'node.example.org', port: 4838 },
-    { transport: 'ws', host: '', port: 443, url: 'wss://n/' },
+    { transport: 'ws', host: '', port: 0, url: 'wss://n/' },
   ]);
   assert.equal(record.seq, 1_700_000_000_000);
   assert.equal(record.region, 'eu');
@@ -30,21 +30,26 @@ test('no single changed byte is accepted', () => {
   }
 });
 
-test('no truncation and nothing appended is accepted', () => {
+test('no truncation is accepted; what a later version appends and signs is skipped', () => {
   const body = recordBytes(pair.publicKey);
   const seal = (bytes) => Buffer.concat([bytes, sign(bytes, pair.secretKey)]).toString('base64url');
   for (let length = 0; length < body.byteLength; length++) {
     assert.throws(() => openRecord(seal(body.subarray(0, length))), isBadRecord, `length ${length}`);
   }
-  assert.throws(() => openRecord(seal(Buffer.concat([body, Buffer.from([0])]))), isBadRecord);
+  assert.equal(openRecord(seal(Buffer.concat([body, Buffer.from([0])]))).region, 'eu');
+  assert.throws(() => openRecord(seal(Buffer.concat([body, Buffer.alloc(4_096)]))), isBadRecord);
 });
 
 test('a signed record beyond the bounds is refused', () => {
   const nine = Array.from({ length: 9 }, () => ({ host: 'h', port: 1 }));
   assert.throws(() => openRecord(signedRecord(pair, { addresses: nine })), isBadRecord);
-  assert.throws(() => openRecord(signedRecord(pair, { host: 'h'.repeat(256) })), isBadRecord);
-  assert.throws(() => openRecord(signedRecord(pair, { port: 65_536 })), isBadRecord);
-  assert.throws(() => openRecord(signedRecord(pair, { prefix: 'holdfast/record/2' })), isBadRecord);
+  assert.throws(() => openRecord(signedRecord(pair, { addresses: [] })), isBadRecord);
+  assert.throws(() => openRecord(signedRecord(pair, { host: 'h'.repeat(254) })), isBadRecord);
+  for (const port of [0, 65_536]) assert.throws(() => openRecord(signedRecord(pair, { port })), isBadRecord);
+  for (const url of ['', 'https://h', `wss://${'h'.repeat(260)}`]) {
+    assert.throws(() => openRecord(signedRecord(pair, { addresses: [{ kind: 1, host: '', port: 0, url }] })), isBadRecord);
+  }
+  assert.throws(() => openRecord(signedRecord(pair, { format: 'holdfast/record/2' })), isBadRecord);
   for (const text of [undefined, null, 7, '', '====', 'a'.repeat(100_000)]) {
     assert.throws(() => openRecord(text), isBadRecord);
   }

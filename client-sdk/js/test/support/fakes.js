@@ -76,10 +76,10 @@ export function sign(message, secretKey) {
   return signature;
 }
 
-export function recordBytes(id, { host = '127.0.0.1', port = 4838, addresses, prefix = 'holdfast/record/1' } = {}) {
+export function recordBytes(id, { host = '127.0.0.1', port = 4838, addresses, format = 'holdfast/record/1' } = {}) {
   const parts = [];
   const put = (encoding, value) => parts.push(c.encode(encoding, value));
-  put(c.string, prefix);
+  put(c.string, format);
   put(c.fixed32, id);
   put(c.uint, 1_700_000_000_000);
   const list = addresses ?? [{ host, port }];
@@ -88,7 +88,7 @@ export function recordBytes(id, { host = '127.0.0.1', port = 4838, addresses, pr
     put(c.uint, address.kind ?? 0);
     put(c.string, address.host);
     put(c.uint, address.port);
-    if (address.kind === 1) put(c.string, address.url);
+    put(c.string, address.url ?? '');
   }
   for (const text of ['eu', 'group']) put(c.string, text);
   put(c.uint, 10);
