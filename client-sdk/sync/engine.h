@@ -51,7 +51,7 @@ struct ManifestKnown {
   CoreKey core;
   Bytes manifest;
 };
-/// A message on a channel of a protocol that Options::foreign_protocols lists. `body` of the channel's Open is type nullopt.
+/// A message on a channel of a protocol that Options::foreign_protocols lists.
 struct ForeignMessage {
   PeerId peer;
   std::string protocol;
@@ -102,7 +102,7 @@ class Engine {
   /// The connection ended. No event follows.
   void peer_gone(PeerId peer, Instant now);
   /// Ends the connection from our side: PeerClosed follows.
-  void disconnect(PeerId peer, Error reason);
+  void disconnect(PeerId peer, Error reason, Instant now);
 
   /// Peers that have output or effects since the last call, each once.
   std::vector<PeerId> take_touched();
@@ -124,7 +124,7 @@ class Engine {
   void on_tick(Instant now);
 
   std::optional<CoreStatus> status(CoreKey const& core) const;
-  std::optional<bool> proven(PeerId peer, CoreKey const& core) const;
+  bool proven(PeerId peer, CoreKey const& core) const;
   Counters const& counters() const;
   void check_invariants() const;
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <variant>
+#include <optional>
 #include <vector>
 
 #include "core/commit_builder.h"
@@ -19,12 +19,22 @@ struct ServeJob {
   CoreKey core;
   PeerId peer;
   std::vector<wire::Request> requests;
+  std::size_t bytes_max = 0;  ///< Stop after the answer that passes this many bytes of block values.
 };
 
-/// One answer for each request, in order: Data or NoData, never silence.
+/// One encoded message that answers one request.
+struct Answer {
+  std::uint64_t request = 0;
+  std::uint64_t type = 0;  ///< wire::Data::kType or wire::NoData::kType.
+  Bytes body;
+  std::size_t block_bytes = 0;
+};
+
+/// One answer for each request, in order: Data or NoData, never silence. Fewer than requests (but at least one)
+/// when bytes_max was passed: the engine asks again for the rest.
 struct ServeResult {
   JobId id;
-  std::vector<wire::Message> answers;
+  std::vector<Answer> answers;
 };
 
 /// Proofs of any wire peers for one core, to be verified in order and committed as one.
@@ -37,15 +47,20 @@ struct IngestJob {
 /// What verification found; nothing is durable yet.
 struct IngestResult {
   JobId id;
-  core::Commit commit;                 ///< May be empty.
+  core::Commit commit;                 ///< May be empty. The shell may move it away; the engine does not read it.
   std::vector<Result<void>> verdicts;  ///< One for each proof, in order.
-  core::Head head;                     ///< After the commit.
-  bool has_manifest = false;
+  /// What holds once the commit is durable:
+  std::uint64_t fork = 0;
+  std::uint64_t length = 0;
+  std::optional<Bytes> manifest;                ///< If it became known.
+  std::optional<std::uint64_t> truncated_to;    ///< A fork was followed.
+  std::vector<std::uint64_t> blocks;            ///< Added; ascending.
 };
 
 /// Runs on any thread; reads only the view.
 ServeResult run(ServeJob const& job, core::CoreView const& view);
 /// Runs on any thread; reads only the view. The proofs are moved out of the job.
-IngestResult run(IngestJob&& job, core::CoreView const& view);
+/// A view that cannot be read gives every proof the verdict Storage.
+IngestResult run(IngestJob job, core::CoreView const& view);
 
 }  // namespace holdfast::sync

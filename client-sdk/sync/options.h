@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,6 +32,9 @@ struct Options {
   std::size_t wants_per_channel_max = 512;
   std::size_t remote_pages_per_channel_max = 1'024;   ///< Pages of a remote bitfield that cost memory.
   std::size_t output_bytes_per_peer_max = 4 << 20;    ///< Above it answers wait.
+  std::size_t stalled_output_bytes_max = 32 << 20;    ///< Above it the wire peer reads too slowly: disconnected.
+  std::size_t serve_jobs_per_peer_max = 4;
+  std::size_t foreign_channels_per_peer_max = 16;
   std::size_t ingest_bytes_max = 64 << 20;            ///< Received and not yet durable, all peers together.
   std::size_t ingest_batch_proofs_max = 1'024;
   std::size_t ingest_batch_bytes_max = 8 << 20;
