@@ -39,7 +39,8 @@ struct Sync {
   bool allow_push = false;
   std::uint64_t fork = 0;
   std::uint64_t length = 0;
-  std::uint64_t remote_length = 0;  ///< The receiver's length as the sender knows it: an acknowledgement.
+  /// The receiver's length as the sender knows it: an acknowledgement.
+  std::uint64_t remote_length = 0;
   friend bool operator==(Sync const&, Sync const&) = default;
 };
 
@@ -69,7 +70,8 @@ struct NoData {
   static constexpr std::uint64_t kType = 4;
   enum class Reason : std::uint8_t { None = 0, NotAvailable = 1, InvalidRequest = 2 };
   std::uint64_t request = 0;
-  Reason reason = Reason::None;  ///< None: the field is absent (Hypercore 10). An unknown reason reads as None.
+  /// None: the field is absent (Hypercore 10). An unknown reason reads as None.
+  Reason reason = Reason::None;
   friend bool operator==(NoData const&, NoData const&) = default;
 };
 
@@ -111,7 +113,8 @@ struct Extension {
   friend bool operator==(Extension const&, Extension const&) = default;
 };
 
-using Message = std::variant<Sync, Request, Cancel, Data, NoData, Want, Unwant, Bitfield, Range, Extension>;
+using Message =
+    std::variant<Sync, Request, Cancel, Data, NoData, Want, Unwant, Bitfield, Range, Extension>;
 
 /// Body bytes, without the message type in front.
 Bytes encode(Message const& message);
@@ -119,7 +122,8 @@ Bytes encode(OpenHandshake const& handshake);
 
 /// Returns: nothing for a type that we do not know, which is to be ignored.
 /// Errors: Malformed, LimitExceeded.
-Result<std::optional<Message>> decode_message(std::uint64_t type, ByteView body, MessageLimits const& limits);
+Result<std::optional<Message>> decode_message(std::uint64_t type, ByteView body,
+                                              MessageLimits const& limits);
 /// Errors: Malformed.
 Result<OpenHandshake> decode_open_handshake(ByteView bytes);
 
