@@ -33,6 +33,7 @@ inline constexpr std::size_t kProjectsBytesMax = 256 * 1024;    ///< Body of POS
 inline constexpr std::size_t kRegistrationBytesMax = 8 * 1024;  ///< Body of PUT /replicators/{id}.
 inline constexpr std::size_t kRenewBytesMax = 4 * 1024;         ///< Body of POST …/renew.
 inline constexpr std::size_t kAnswerBytesMax = 1024 * 1024;     ///< Any answer a client reads.
+inline constexpr std::size_t kListBytesMax = 16 * 1024 * 1024;  ///< One page of GET /replicators.
 inline constexpr std::size_t kEndpointsMax = 64;                ///< In one answer.
 inline constexpr std::size_t kListedReplicatorsMax = 1000;  ///< In one page of GET /replicators.
 

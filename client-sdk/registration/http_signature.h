@@ -35,8 +35,8 @@ struct SignatureHeaders {
 struct SignatureParams {
   std::uint64_t created_unix_s = 0;  ///< Covered, but not judged: the nonce is what makes it fresh.
                                      ///< Why: small computers start with a wrong clock.
-  std::string nonce;  ///< From the service; base64url characters.
-  PublicKey key_id;   ///< The verifying key, which is the replicator's id.
+  std::string nonce;                 ///< From the service; base64url characters.
+  PublicKey key_id;                  ///< The verifying key, which is the replicator's id.
 };
 
 /// A Signature-Input field, taken apart.
