@@ -1,0 +1,141 @@
+// The programs under test as child processes.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import readline from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { kSlow, temporaryFolder, within } from './wait.mjs';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const kLogLinesMax = 400;
+
+export function programPath(name) {
+  const override = process.env[`HOLDFAST_${name.toUpperCase().replace('HOLDFAST-', '').replace(/-/g, '_')}`];
+  if (override && existsSync(override)) return override;
+  const folders = [process.env.HOLDFAST_BIN, path.join(root, 'build/bin'), path.join(root, 'build/dev/bin')];
+  for (const folder of folders) {
+    if (folder && existsSync(path.join(folder, name))) return path.join(folder, name);
+  }
+  throw new Error(`${name}: not built (./dev build), and HOLDFAST_BIN names no folder that has it`);
+}
+
+/** A running program. `lines` is what it printed; line(pattern) waits for one that matches, past or to come. */
+export class Program {
+  constructor(file, args, { env = {} } = {}) {
+    this.name = path.basename(file);
+    this.lines = [];
+    this.waiting = new Set();
+    this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    this.exited = new Promise((resolve) => {
+      this.child.once('exit', (code, signal) => resolve({ code, signal }));
+      this.child.once('error', (error) => resolve({ error }));
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      readline.createInterface({ input: stream }).on('line', (line) => this.#take(line));
+    }
+  }
+
+  #take(line) {
+    this.lines.push(line);
+    if (this.lines.length > kLogLinesMax) this.lines.shift();
+    for (const waiter of this.waiting) waiter(line);
+  }
+
+  async line(pattern, ms = 20_000) {
+    const past = this.lines.map((line) => line.match(pattern)).find(Boolean);
+    if (past) return past;
+    let waiter;
+    const match = new Promise((resolve) => {
+      waiter = (line) => {
+        const found = line.match(pattern);
+        if (found) resolve(found);
+      };
+      this.waiting.add(waiter);
+    });
+    const gone = this.exited.then(({ code, signal, error }) => {
+      throw new Error(`${this.name} ended (${error ?? signal ?? code}):\n${this.log()}`);
+    });
+    try {
+      return await within(ms, `${this.name}: ${pattern}`, Promise.race([match, gone]));
+    } catch (error) {
+      error.message += `\n${this.log()}`;
+      throw error;
+    } finally {
+      gone.catch(() => {});
+      this.waiting.delete(waiter);
+    }
+  }
+
+  log() {
+    return this.lines.slice(-40).map((line) => `  ${this.name}| ${line}`).join('\n');
+  }
+
+  get running() {
+    return this.child.exitCode === null && this.child.signalCode === null && this.child.pid !== undefined;
+  }
+
+  /** SIGTERM, and SIGKILL for what does not listen. Returns the exit. */
+  async stop(ms = 15_000) {
+    if (this.running) this.child.kill('SIGTERM');
+    try {
+      return await within(ms, `${this.name}: the end after SIGTERM`, this.exited);
+    } catch (error) {
+      this.child.kill('SIGKILL');
+      await this.exited;
+      error.message += `\n${this.log()}`;
+      throw error;
+    }
+  }
+
+  async kill() {
+    if (this.running) this.child.kill('SIGKILL');
+    return this.exited;
+  }
+}
+
+/** Starts a program, waits for its listeners; the test's end ends it and shows its log if the test failed. */
+async function start(t, name, args, { listeners = ['public', 'admin'], file = programPath(name), env } = {}) {
+  const program = new Program(file, args, { env });
+  t.after(async () => {
+    await program.kill();
+    if (process.env.HOLDFAST_TEST_LOGS) console.error(program.log());
+  });
+  program.ports = {};
+  for (const listener of listeners) {
+    const [, port] = await program.line(new RegExp(`listening on .*:(\\d+) ${listener}`));
+    program.ports[listener] = Number(port);
+  }
+  return program;
+}
+
+export async function startReplicator(t, options = {}) {
+  const { data = await temporaryFolder(t), port = 0, projects = [], peers = [], args = [], file, env } = options;
+  const list = ['--data', data, '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0'];
+  for (const key of projects) list.push('--project', key.toString('hex'));
+  for (const peer of peers) list.push('--peer', peer);
+  const program = await start(t, 'holdfast-replicator', [...list, ...args], { file, env });
+  program.port = program.ports.public;
+  program.data = data;
+  program.options = options;
+  return program;
+}
+
+/** Ends a replicator (`how`: stop or kill) and starts it again on the same data and port. */
+export async function restartReplicator(t, program, how = 'stop', changes = {}) {
+  await program[how]();
+  return startReplicator(t, { ...program.options, data: program.data, port: program.port, ...changes });
+}
+
+export async function startDiscovery(t, { port = 0, state, args = [] } = {}) {
+  const folder = state ?? await temporaryFolder(t);
+  const program = await start(t, 'holdfast-discovery', [
+    '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--state-dir', folder,
+    '--store', 'memory', '--lease', '10s', '--probe-allow', '127.0.0.0/8', ...args,
+  ]);
+  const [pin] = await program.line(/\b[0-9a-f]{64}\b/);
+  program.pin = pin;
+  program.url = `https://127.0.0.1:${program.ports.public}`;
+  return program;
+}
+
+export { kSlow };
