@@ -1,0 +1,211 @@
+#include "net/https_client.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <charconv>
+#include <ctime>
+
+#include <httplib.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "net/address.h"
+
+namespace holdfast::net {
+namespace {
+
+/// What the certificate check saw and decided; written during a handshake.
+struct CertificateCheck {
+  std::optional<Hash> pin;
+  std::optional<Hash> shown;
+  std::string problem;
+};
+
+/// OpenSSL's verification callback: 1 accepts the peer, 0 fails the handshake.
+int check_certificate(X509_STORE_CTX* context, void* argument) {
+  auto& check = *static_cast<CertificateCheck*>(argument);
+  check.problem.clear();
+  X509* const leaf = X509_STORE_CTX_get0_cert(context);
+  Hash shown;
+  unsigned size = 0;
+  if (leaf == nullptr || X509_digest(leaf, EVP_sha256(), shown.data(), &size) != 1) {
+    check.problem = "no certificate was shown";
+    return 0;
+  }
+  check.shown = shown;
+  if (check.pin) {
+    if (*check.pin == shown) return 1;
+    check.problem = "the certificate is not the pinned one";
+  } else {
+    if (X509_verify_cert(context) == 1) return 1;
+    check.problem = X509_verify_cert_error_string(X509_STORE_CTX_get_error(context));
+  }
+  X509_STORE_CTX_set_error(context, X509_V_ERR_CERT_REJECTED);
+  return 0;
+}
+
+bool is_ip_literal(std::string const& host) {
+  ASN1_OCTET_STRING* const parsed = a2i_IPADDRESS(host.c_str());
+  ASN1_OCTET_STRING_free(parsed);
+  return parsed != nullptr;
+}
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+void set_timeouts(httplib::SSLClient& client, HttpsOptions const& options, Duration extra) {
+  client.set_connection_timeout(options.connect_timeout);
+  client.set_read_timeout(options.answer_timeout + extra);
+  client.set_write_timeout(options.answer_timeout);
+}
+
+}  // namespace
+
+Result<ServiceUrl> parse_service_url(std::string_view text) {
+  constexpr std::string_view kScheme = "https://";
+  if (!text.starts_with(kScheme)) {
+    return Unexpected(ErrorCode::Malformed, "a discovery service is given as https://HOST[:PORT]");
+  }
+  while (text.ends_with('/')) text.remove_suffix(1);
+  std::string_view rest = text.size() > kScheme.size() ? text.substr(kScheme.size()) : "";
+  bool const odd = std::any_of(rest.begin(), rest.end(), [](char c) {
+    return c <= ' ' || c > '~' || c == '@' || c == '?' || c == '#' || c == '"' || c == '\\';
+  });
+  if (rest.empty() || odd) {
+    return Unexpected(ErrorCode::Malformed,
+                      "the URL of a discovery service is https://HOST[:PORT]");
+  }
+  ServiceUrl url;
+  url.text = std::string(text);
+  std::size_t const slash = rest.find('/');
+  std::string authority(rest.substr(0, slash));
+  if (slash != std::string_view::npos) url.base = std::string(rest.substr(slash));
+  bool const has_port = authority.back() != ']' && authority.rfind(':') != std::string::npos;
+  Result<Address> const address = parse_address(has_port ? authority : authority + ":443");
+  if (!address) return Unexpected(address.error());
+  if (address->port == 0) return Unexpected(ErrorCode::Malformed, "port 0 cannot be dialled");
+  url.host = address->host;
+  url.port = address->port;
+  return url;
+}
+
+std::string HttpsAnswer::header(std::string const& lower_case_name) const {
+  auto const found = headers.find(lower_case_name);
+  return found == headers.end() ? std::string() : found->second;
+}
+
+Duration HttpsAnswer::retry_after() const {
+  std::string const text = header("retry-after");
+  std::uint32_t seconds = 0;
+  auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (problem != std::errc{} || end != text.data() + text.size()) return Duration(0);
+  return std::chrono::seconds(seconds);
+}
+
+std::optional<std::uint64_t> HttpsAnswer::date_unix_s() const {
+  std::tm time{};
+  std::string const text = header("date");
+  if (text.empty() || strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) == nullptr) {
+    return std::nullopt;
+  }
+  std::time_t const seconds = timegm(&time);
+  if (seconds < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(seconds);
+}
+
+struct HttpsClient::State {
+  State(ServiceUrl given_url, HttpsOptions given)
+      : url(std::move(given_url)), options(std::move(given)), client(url.host, url.port) {
+    check.pin = options.trust.pin;
+  }
+
+  ServiceUrl url;
+  HttpsOptions options;
+  httplib::SSLClient client;
+  CertificateCheck check;
+  std::atomic<bool> cancelled{false};
+};
+
+HttpsClient::HttpsClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
+HttpsClient::~HttpsClient() = default;
+
+Result<std::unique_ptr<HttpsClient>> HttpsClient::open(ServiceUrl url, HttpsOptions options) {
+  auto state = std::make_unique<State>(std::move(url), std::move(options));
+  httplib::SSLClient& client = state->client;
+  SSL_CTX* const context = client.ssl_context();
+  if (context == nullptr) return Unexpected(ErrorCode::Unavailable, "TLS cannot start");
+  TlsTrust const& trust = state->options.trust;
+  if (!trust.pin) {
+    int const loaded = trust.ca_file.empty()
+                           ? SSL_CTX_set_default_verify_paths(context)
+                           : SSL_CTX_load_verify_locations(context, trust.ca_file.c_str(), nullptr);
+    if (loaded != 1) {
+      return Unexpected(ErrorCode::Unavailable, "cannot read certificates from " + trust.ca_file);
+    }
+    X509_VERIFY_PARAM* const wanted = SSL_CTX_get0_param(context);
+    std::string const& host = state->url.host;
+    int const set = is_ip_literal(host) ? X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str())
+                                        : X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), 0);
+    if (set != 1) return Unexpected(ErrorCode::Malformed, "not a host name: " + host);
+  }
+  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(context, &check_certificate, &state->check);
+  // Ours, above, happens inside the handshake; the library's would come after it.
+  client.enable_server_certificate_verification(false);
+  client.set_keep_alive(true);
+  client.set_tcp_nodelay(true);
+  client.set_url_encode(false);
+  client.set_decompress(false);
+  return std::unique_ptr<HttpsClient>(new HttpsClient(std::move(state)));
+}
+
+Result<HttpsAnswer> HttpsClient::send(HttpsRequest const& request) {
+  State& state = *state_;
+  if (state.cancelled) return Unexpected(ErrorCode::Unavailable, "cancelled");
+  set_timeouts(state.client, state.options, request.extra_wait);
+  httplib::Request out;
+  out.method = request.method;
+  out.path = state.url.base + request.target;
+  for (auto const& [name, value] : request.headers) out.headers.emplace(name, value);
+  out.headers.emplace("Accept-Encoding", "identity");
+  if (!request.content_type.empty()) out.headers.emplace("Content-Type", request.content_type);
+  out.body = request.body;
+  std::string body;
+  bool too_large = false;
+  out.content_receiver = [&](char const* data, std::size_t bytes, std::uint64_t, std::uint64_t) {
+    too_large = bytes > state.options.answer_bytes_max - body.size();
+    if (!too_large) body.append(data, bytes);
+    return !too_large;
+  };
+  state.check.problem.clear();
+  httplib::Result const result = state.client.send(out);
+  std::string const where = state.url.text + ": ";
+  if (too_large) return Unexpected(ErrorCode::LimitExceeded, where + "the answer is too large");
+  if (!state.check.problem.empty()) {
+    std::string const shown =
+        state.check.shown ? " (SHA-256 " + state.check.shown->hex() + ")" : "";
+    return Unexpected(ErrorCode::BadHandshake, where + state.check.problem + shown);
+  }
+  if (!result) {
+    return Unexpected(ErrorCode::Unavailable, where + "no answer, " + to_string(result.error()));
+  }
+  HttpsAnswer answer{result->status, {}, body.empty() ? result->body : std::move(body)};
+  for (auto const& [name, value] : result->headers) answer.headers.emplace(lower(name), value);
+  return answer;
+}
+
+void HttpsClient::cancel() {
+  state_->cancelled = true;
+  state_->client.stop();
+}
+
+ServiceUrl const& HttpsClient::url() const { return state_->url; }
+std::optional<Hash> HttpsClient::shown_certificate() const { return state_->check.shown; }
+
+}  // namespace holdfast::net

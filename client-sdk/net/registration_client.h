@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/keys.h"
+#include "net/https_client.h"
+#include "registration/api.h"
+#include "registration/problem.h"
+
+namespace holdfast::net {
+
+/// What a request of the discovery API failed with, beyond the Error that was returned.
+struct ApiFailure {
+  std::optional<registration::ProblemDetails> problem;  ///< If the service answered at all.
+  Duration retry_after{0};
+};
+
+/// The error code of a problem: what callers react to. NotFound: unknown lease, replicator or key.
+/// Conflict: seq. Denied, BadSignature, LimitExceeded, Malformed: not worth repeating unchanged.
+/// Unavailable: try again later.
+ErrorCode error_code_of(registration::ProblemType type);
+/// Reads the problem document of an answer that is not 2xx.
+Unexpected failure_of(HttpsAnswer const& answer, ApiFailure& failure);
+
+/// A replicator's side of one discovery service: every request of the API that is signed, and the
+/// two that tell a self-hoster what the service sees.
+///
+/// Rules:
+///  1. A nonce is spent once; the next comes with the answer. A refused one is replaced and the
+///     request tried once more.
+/// Blocks its caller. Thread-safety: one thread, except cancel().
+class RegistrationClient {
+ public:
+  /// Errors: those of HttpsClient::open.
+  static Result<std::unique_ptr<RegistrationClient>> open(ServiceUrl const& url,
+                                                          HttpsOptions const& options,
+                                                          KeyPair const& pair);
+
+  /// PUT /replicators/{id}. `pending` is set to whether a self-test still runs (202).
+  Result<registration::LeaseAnswer> put_record(registration::SignedRecord const& record,
+                                               bool* pending = nullptr);
+  Result<registration::LeaseAnswer> renew(registration::RenewRequest const& request);
+  /// Requires: at most kBatchKeysMax keys.
+  Result<registration::ProjectsAnswer> change_projects(
+      registration::ProjectsRequest const& request);
+  Result<void> deregister();
+  Result<registration::WhoamiAnswer> whoami();
+  Result<registration::ReplicatorInfo> info();
+
+  /// About the last request that failed.
+  ApiFailure const& failure() const { return failure_; }
+  ServiceUrl const& url() const { return https_->url(); }
+  void cancel() { https_->cancel(); }
+
+ private:
+  RegistrationClient(std::unique_ptr<HttpsClient> https, KeyPair const& pair);
+  std::string own_target(std::string const& rest) const;
+  Result<void> fetch_nonce();
+  Result<HttpsAnswer> send_signed(std::string const& method, std::string const& target,
+                                  std::string const& body);
+  Result<HttpsAnswer> try_signed(std::string const& method, std::string const& target,
+                                 std::string const& body);
+  Result<HttpsAnswer> get(std::string const& target);
+
+  std::unique_ptr<HttpsClient> https_;
+  KeyPair pair_;
+  std::string nonce_;
+  ApiFailure failure_;
+};
+
+}  // namespace holdfast::net
