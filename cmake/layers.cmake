@@ -13,18 +13,17 @@ set(holdfast_uses_registration holdfast::codec holdfast::crypto nlohmann_json::n
 # client-sdk, shell
 set(holdfast_uses_config holdfast::base CLI11::CLI11 spdlog::spdlog)
 set(holdfast_uses_store holdfast::core RocksDB::rocksdb-shared)
-set(holdfast_uses_serve holdfast::base PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+set(holdfast_uses_serve holdfast::base nlohmann_json::nlohmann_json PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto
+    Threads::Threads)
 set(holdfast_uses_net holdfast::sync holdfast::registration holdfast::store PkgConfig::httplib OpenSSL::SSL
     OpenSSL::Crypto Boost::headers Threads::Threads)
 set(holdfast_uses_cli holdfast::net holdfast::config CLI11::CLI11 spdlog::spdlog)
 set(holdfast_uses_holdfast holdfast::cli)
 
 # replicator
-set(holdfast_uses_replicator_policy holdfast::base)
 set(holdfast_uses_replicator_dialects holdfast::core holdfast::wire)
-set(holdfast_uses_replicator_net holdfast::net)
-set(holdfast_uses_replicator_daemon holdfast::replicator_policy holdfast::replicator_dialects holdfast::replicator_net
-    holdfast::serve holdfast::config PkgConfig::prometheus_core CLI11::CLI11 spdlog::spdlog)
+set(holdfast_uses_replicator_daemon holdfast::replicator_dialects holdfast::net
+    holdfast::serve holdfast::config PkgConfig::prometheus_core nlohmann_json::nlohmann_json spdlog::spdlog)
 set(holdfast_uses_holdfast-replicator holdfast::replicator_daemon)
 
 # discovery

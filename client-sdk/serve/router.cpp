@@ -1,0 +1,123 @@
+#include "serve/router.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+#include "serve/problem.h"
+
+namespace holdfast {
+
+namespace {
+
+std::vector<std::string_view> split(std::string_view path) {
+  std::vector<std::string_view> segments;
+  if (!path.starts_with('/')) return segments;
+  path.remove_prefix(1);
+  while (true) {
+    std::size_t const slash = path.find('/');
+    segments.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) return segments;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool is_param(std::string_view segment) {
+  return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
+}
+
+bool matches(std::vector<std::string> const& pattern,
+             std::vector<std::string_view> const& segments) {
+  return std::equal(pattern.begin(), pattern.end(), segments.begin(), segments.end(),
+                    [](std::string const& expected, std::string_view given) {
+                      return is_param(expected) ? !given.empty() : expected == given;
+                    });
+}
+
+void add_cors(HttpResponse& response) {
+  response.headers.set("Access-Control-Allow-Origin", "*");
+  response.headers.set("Access-Control-Expose-Headers", "Retry-After, Replay-Nonce, Location, Age");
+}
+
+}  // namespace
+
+void Router::add(std::string method, std::string_view pattern, HttpHandler handler,
+                 RouteOptions options) {
+  HOLDFAST_CHECK(pattern.starts_with('/'));
+  std::vector<std::string_view> const parts = split(pattern);
+  routes_.push_back({std::move(method), {parts.begin(), parts.end()}, std::move(handler), options});
+}
+
+Router::Route const* Router::find(std::string_view method,
+                                  std::vector<std::string_view> const& segments) const {
+  auto const found = std::find_if(routes_.begin(), routes_.end(), [&](Route const& route) {
+    return route.method == method && matches(route.segments, segments);
+  });
+  return found == routes_.end() ? nullptr : &*found;
+}
+
+std::string Router::allowed(std::vector<std::string_view> const& segments) const {
+  std::set<std::string> methods;
+  for (Route const& route : routes_) {
+    if (!matches(route.segments, segments)) continue;
+    methods.insert(route.method);
+    if (route.method == "GET") methods.insert("HEAD");
+  }
+  std::string text;
+  for (std::string const& method : methods) text += method + ", ";
+  return text.empty() ? text : text + "OPTIONS";
+}
+
+HttpResponse Router::options_answer(std::vector<std::string_view> const& segments) const {
+  std::string const methods = allowed(segments);
+  if (methods.empty()) return to_response(no_such_route());
+  HttpResponse response;
+  response.status = 204;
+  response.headers.add("Allow", methods);
+  bool const cors = std::any_of(routes_.begin(), routes_.end(), [&](Route const& route) {
+    return route.options.cors && matches(route.segments, segments);
+  });
+  if (!cors) return response;
+  add_cors(response);
+  response.headers.add("Access-Control-Allow-Methods", methods);
+  response.headers.add("Access-Control-Allow-Headers", "Content-Type, Accept");
+  response.headers.add("Access-Control-Max-Age", "86400");
+  return response;
+}
+
+HttpOutcome Router::handle(HttpRequest& request) const {
+  if (guard_) {
+    if (std::optional<HttpResponse> refusal = guard_(request); refusal) return *std::move(refusal);
+  }
+  std::vector<std::string_view> const segments = split(request.path);
+  if (request.method == "OPTIONS") return options_answer(segments);
+  Route const* const route = find(request.method, segments);
+  if (route == nullptr) {
+    std::string const methods = allowed(segments);
+    if (methods.empty()) return to_response(no_such_route());
+    HttpResponse response = to_response({.status = 405,
+                                         .type = "method-not-allowed",
+                                         .title = "This path does not take this method",
+                                         .detail = "Allowed: " + methods});
+    response.headers.add("Allow", methods);
+    return response;
+  }
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    std::string const& name = route->segments[i];
+    if (is_param(name)) request.params[name.substr(1, name.size() - 2)] = std::string(segments[i]);
+  }
+  HttpOutcome outcome = route->handler(request);
+  if (HttpResponse* const response = std::get_if<HttpResponse>(&outcome);
+      response != nullptr && route->options.cors) {
+    add_cors(*response);
+  }
+  return outcome;
+}
+
+std::size_t Router::body_bytes_max(std::string_view method, std::string_view path) const {
+  Route const* const route = find(method, split(path));
+  return route == nullptr ? 0 : route->options.body_bytes_max;
+}
+
+}  // namespace holdfast

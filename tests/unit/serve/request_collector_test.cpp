@@ -1,0 +1,142 @@
+#include "serve/request_collector.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using Collected = RequestCollector::Collected;
+
+Router make_router() {
+  Router router;
+  HttpHandler const handler = [](HttpRequest const&) { return HttpResponse{}; };
+  router.add("GET", "/small", handler);
+  router.add("PUT", "/items/{id}", handler, {.body_bytes_max = 16});
+  return router;
+}
+
+class RequestCollectorTest : public testing::Test {
+ protected:
+  RequestCollectorTest() : router(make_router()) {}
+
+  RequestCollector collector() { return RequestCollector(router, RequestLimits{}); }
+  int refusal_of(std::string const& bytes) {
+    RequestCollector all = collector();
+    all.receive(bytes);
+    return all.refusal() ? all.refusal()->status : 0;
+  }
+  std::optional<Collected> one(std::string const& bytes) {
+    RequestCollector all = collector();
+    all.receive(bytes);
+    return all.take();
+  }
+
+  Router router;
+};
+
+TEST_F(RequestCollectorTest, ARequestWithBodyComesOutWhole) {
+  std::optional<Collected> const got =
+      one("PUT /items/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->head, "PUT /items/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_EQ(got->body, "abc");
+}
+
+TEST_F(RequestCollectorTest, CuttingTheStreamChangesNothing) {
+  std::string const bytes =
+      "PUT /items/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /small "
+      "HTTP/1.1\r\nHost: b\r\n\r\n";
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    RequestCollector split = collector();
+    std::vector<std::string> got;
+    for (std::string const& part : {bytes.substr(0, cut), bytes.substr(cut)}) {
+      split.receive(part);
+      while (std::optional<Collected> request = split.take())
+        got.push_back(request->head + request->body);
+    }
+    ASSERT_EQ(got.size(), 2u) << cut;
+    EXPECT_TRUE(got[0].ends_with("abc"));
+    EXPECT_TRUE(got[1].starts_with("GET /small"));
+    EXPECT_FALSE(split.has_partial());
+  }
+}
+
+TEST_F(RequestCollectorTest, EveryTruncationWaitsForMore) {
+  std::string const bytes = "PUT /items/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+  for (std::size_t length = 0; length < bytes.size(); ++length) {
+    RequestCollector cut = collector();
+    cut.receive(bytes.substr(0, length));
+    EXPECT_FALSE(cut.take()) << length;
+    EXPECT_FALSE(cut.refusal()) << length;
+  }
+}
+
+TEST_F(RequestCollectorTest, FieldsThatOnlyHarmAreLeftOut) {
+  std::optional<Collected> const got =
+      one("GET /small HTTP/1.1\r\nAccept-Encoding: br\r\nRANGE: bytes=0-1\r\nREMOTE_ADDR: "
+          "1.2.3.4\r\nremote_port: 1\r\n"
+          "Expect: 100-continue\r\nX: y\r\n\r\n");
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->head, "GET /small HTTP/1.1\r\nX: y\r\n\r\n");
+}
+
+TEST_F(RequestCollectorTest, TargetsAreBoundedOnBothSides) {
+  auto const with_target = [](std::size_t size) {
+    return "GET /" + std::string(size - 1, 'a') + " HTTP/1.1\r\n\r\n";
+  };
+  EXPECT_EQ(refusal_of(with_target(1024)), 0);
+  EXPECT_EQ(refusal_of(with_target(1025)), 414);
+  EXPECT_EQ(refusal_of("GET /" + std::string(20'000, 'a')), 414) << "before the line ends";
+}
+
+TEST_F(RequestCollectorTest, HeadsAreBoundedOnBothSides) {
+  std::string const start = "GET /small HTTP/1.1\r\nX: ";
+  auto const with_head = [&](std::size_t size) {
+    return start + std::string(size - start.size() - 2, 'a') + "\r\n\r\n";
+  };
+  EXPECT_EQ(refusal_of(with_head(8192)), 0);
+  EXPECT_EQ(refusal_of(with_head(8193)), 431);
+  EXPECT_EQ(refusal_of(start + std::string(8200, 'a')), 431) << "before the head ends";
+}
+
+TEST_F(RequestCollectorTest, BodiesAreRefusedByTheHeadAlone) {
+  EXPECT_EQ(refusal_of("PUT /items/7 HTTP/1.1\r\nContent-Length: 16\r\n\r\n"), 0);
+  EXPECT_EQ(refusal_of("PUT /items/7 HTTP/1.1\r\nContent-Length: 17\r\n\r\n"), 413);
+  EXPECT_EQ(refusal_of("PUT /unknown HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), 413);
+  EXPECT_EQ(refusal_of("GET /small HTTP/1.1\r\nContent-Length: 1\r\n\r\n"), 413);
+}
+
+TEST_F(RequestCollectorTest, WhatTwoParsersCouldReadDifferentlyIsRefused) {
+  std::string const put = "PUT /items/7 HTTP/1.1\r\n";
+  EXPECT_EQ(refusal_of(put + "Transfer-Encoding: chunked\r\n\r\n"), 411);
+  EXPECT_EQ(refusal_of(put + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
+  EXPECT_EQ(refusal_of(put + "Content-Length: 3\r\nContent-Length: 3\r\n\r\n"), 400);
+  for (char const* length : {"+3", "-3", "0x3", "3,3", "", "99999999999999999999999"}) {
+    EXPECT_EQ(refusal_of(put + "Content-Length: " + length + "\r\n\r\n"), 400) << length;
+  }
+  EXPECT_EQ(refusal_of("GET /small HTTP/1.1\nHost: a\n\n"), 400);
+  EXPECT_EQ(refusal_of("GET /small HTTP/1.1\r\nHost: a\rb\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET /small HTTP/1.1\r\nHost : a\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET /small HTTP/1.1\r\nA: b\r\n folded\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of(std::string("GET /small HTTP/1.1\r\nA: \0\r\n\r\n", 28)), 400);
+}
+
+TEST_F(RequestCollectorTest, RequestLinesMustBePlain) {
+  EXPECT_EQ(refusal_of("GET\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET /\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET / x HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("G(T / HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET http://other/ HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET /\xff HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(refusal_of("GET / HTTP/2.0\r\n\r\n"), 505);
+  EXPECT_EQ(refusal_of(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)), 400)
+      << "TLS in clear text";
+}
+
+}  // namespace
+}  // namespace holdfast
