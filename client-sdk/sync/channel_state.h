@@ -38,11 +38,11 @@ struct ChannelState {
   // Requests of ours.
   std::map<std::uint64_t, InFlight> in_flight;
   std::uint64_t next_request_id = 1;
-  bool in_order = true;         ///< Answers so far came in the order of our requests.
-  bool upgrade_refused = false; ///< Until its next Sync.
+  bool in_order = true;          ///< Answers so far came in the order of our requests.
+  bool upgrade_refused = false;  ///< Until its next Sync.
   Instant paused_until;
-  unsigned strikes = 0;         ///< Pauses since the last good answer.
-  unsigned conflicts = 0;       ///< Answers since the last good one that fitted no present state.
+  unsigned strikes = 0;    ///< Pauses since the last good answer.
+  unsigned conflicts = 0;  ///< Answers since the last good one that fitted no present state.
 
   // Requests of the remote.
   std::deque<wire::Request> queue;

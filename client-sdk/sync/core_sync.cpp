@@ -23,11 +23,13 @@ constexpr unsigned kStrikesMax = 16;
 
 std::size_t bytes_of(merkle::Proof const& proof) {
   std::size_t bytes = sizeof(merkle::Proof);
-  if (proof.block) bytes += proof.block->value.size() + proof.block->nodes.size() * sizeof(merkle::Node);
+  if (proof.block)
+    bytes += proof.block->value.size() + proof.block->nodes.size() * sizeof(merkle::Node);
   if (proof.hash) bytes += proof.hash->nodes.size() * sizeof(merkle::Node);
   if (proof.upgrade) {
     bytes += proof.upgrade->signature.size() +
-             (proof.upgrade->nodes.size() + proof.upgrade->additional_nodes.size()) * sizeof(merkle::Node);
+             (proof.upgrade->nodes.size() + proof.upgrade->additional_nodes.size()) *
+                 sizeof(merkle::Node);
   }
   return bytes;
 }
@@ -154,12 +156,15 @@ void CoreSync::receive_cancel(ChannelState& channel, std::uint64_t request) {
 
 void CoreSync::receive_data(PeerId peer, ChannelState& channel, wire::Data data, Instant now) {
   auto const found = channel.in_flight.find(data.request);
-  if (found == channel.in_flight.end()) return;  // Unsolicited, cancelled or given up: ignored by rule.
+  if (found == channel.in_flight.end())
+    return;  // Unsolicited, cancelled or given up: ignored by rule.
   InFlight const request = found->second;
   channel.in_flight.erase(found);
 
-  bool const block_fits = !request.block || (data.proof.block && data.proof.block->index.value() == *request.block);
-  bool const unasked = (data.proof.block && !request.block) || (data.proof.upgrade && !request.upgrade) ||
+  bool const block_fits =
+      !request.block || (data.proof.block && data.proof.block->index.value() == *request.block);
+  bool const unasked = (data.proof.block && !request.block) ||
+                       (data.proof.upgrade && !request.upgrade) ||
                        (request.upgrade && !data.proof.upgrade);
   if (data.proof.fork != request.fork || !block_fits || unasked) {
     give_back(request);
@@ -231,8 +236,9 @@ wire::Sync CoreSync::own_sync(ChannelState const& channel) const {
   wire::Sync const& remote = channel.remote;
   bool const same_fork = remote.fork == fork_;
   out.remote_length = same_fork ? remote.length : 0;
-  out.can_upgrade = same_fork && (remote.length == 0 || (remote.length < length_ &&
-                                                         core::holds_roots_of(held_, length_, remote.length)));
+  out.can_upgrade =
+      same_fork && (remote.length == 0 || (remote.length < length_ &&
+                                           core::holds_roots_of(held_, length_, remote.length)));
   return out;
 }
 
@@ -243,7 +249,8 @@ void CoreSync::send_sync_if_due(PeerId peer, ChannelState& channel) {
     bool const changed = now.fork != before.fork || now.length != before.length ||
                          now.has_manifest != before.has_manifest;
     // Only the longer side answers a Sync, so that two sides never answer each other for ever.
-    bool const remote_shorter = channel.synced && channel.remote.fork == fork_ && channel.remote.length < length_;
+    bool const remote_shorter =
+        channel.synced && channel.remote.fork == fork_ && channel.remote.length < length_;
     bool const ack_due = remote_shorter && (now.remote_length != before.remote_length ||
                                             now.can_upgrade != before.can_upgrade);
     if (!changed && !ack_due) return;
@@ -271,10 +278,12 @@ void CoreSync::update(PeerId peer, Instant now) {
 }
 
 bool CoreSync::may_request(ChannelState const& channel, Instant now) const {
-  return channel.synced && channel.remote.uploading && now >= channel.paused_until && now >= storage_retry_at_;
+  return channel.synced && channel.remote.uploading && now >= channel.paused_until &&
+         now >= storage_retry_at_;
 }
 
-void CoreSync::send_request(PeerId peer, ChannelState& channel, merkle::ProofRequest what, InFlight flight) {
+void CoreSync::send_request(PeerId peer, ChannelState& channel, merkle::ProofRequest what,
+                            InFlight flight) {
   std::uint64_t const id = channel.next_request_id++;
   channel.in_flight.emplace(id, flight);
   send(peer, wire::Request{.id = id, .fork = flight.fork, .what = std::move(what), .priority = 0});
@@ -286,14 +295,16 @@ bool CoreSync::request_fork(PeerId peer, ChannelState& channel, Instant now) {
   what.upgrade = merkle::ProofRequest::Upgrade{.start = 0, .length = channel.remote.length};
   what.manifest = !has_manifest() && channel.remote.has_manifest;
   upgrade_in_flight_ = true;
-  send_request(peer, channel, what, {.fork = channel.remote.fork, .block = {}, .upgrade = true, .sent = now});
+  send_request(peer, channel, what,
+               {.fork = channel.remote.fork, .block = {}, .upgrade = true, .sent = now});
   return true;
 }
 
 bool CoreSync::request_upgrade(PeerId peer, ChannelState& channel, Instant now) {
   wire::Sync const& remote = channel.remote;
   if (upgrade_in_flight_ || channel.upgrade_refused) return false;
-  if (remote.length <= length_ || !remote.can_upgrade || remote.remote_length != length_) return false;
+  if (remote.length <= length_ || !remote.can_upgrade || remote.remote_length != length_)
+    return false;
   merkle::ProofRequest what;
   what.upgrade = merkle::ProofRequest::Upgrade{.start = length_, .length = remote.length - length_};
   what.manifest = !has_manifest() && remote.has_manifest;
@@ -311,7 +322,8 @@ bool CoreSync::request_upgrade(PeerId peer, ChannelState& channel, Instant now) 
 
 std::size_t CoreSync::window() const {
   std::size_t const by_bytes =
-      options_.in_flight_bytes_per_peer_max / static_cast<std::size_t>(std::max<std::uint64_t>(block_bytes_mean_, 1));
+      options_.in_flight_bytes_per_peer_max /
+      static_cast<std::size_t>(std::max<std::uint64_t>(block_bytes_mean_, 1));
   return std::clamp(by_bytes, kWindowMin, options_.in_flight_per_channel_max);
 }
 
@@ -319,7 +331,9 @@ void CoreSync::request_blocks(PeerId peer, ChannelState& channel, Instant now) {
   std::uint64_t const end = std::min(length_, channel.remote.length);
   if (scheduler_.first_open() >= end) return;
   // The remote cannot prove beyond its own tree: its roots must be nodes of ours.
-  if (channel.remote.length < length_ && !core::holds_roots_of(held_, length_, channel.remote.length)) return;
+  if (channel.remote.length < length_ &&
+      !core::holds_roots_of(held_, length_, channel.remote.length))
+    return;
   // What is in flight on this channel will be stored when the next answer arrives, if answers come in order;
   // with two wire peers at work nobody knows the order.
   bool const in_order = channel.in_order && scheduler_.alone(peer);
@@ -330,9 +344,11 @@ void CoreSync::request_blocks(PeerId peer, ChannelState& channel, Instant now) {
     if (!block) return send_wants(peer, channel, end);
     merkle::ProofRequest what;
     what.block = merkle::ProofRequest::Block{
-        .index = BlockIndex(*block), .nodes = core::levels_to_known(expected, length_, BlockIndex(*block))};
+        .index = BlockIndex(*block),
+        .nodes = core::levels_to_known(expected, length_, BlockIndex(*block))};
     scheduler_.take(*block, peer);
-    send_request(peer, channel, what, {.fork = fork_, .block = block, .upgrade = false, .sent = now});
+    send_request(peer, channel, what,
+                 {.fork = fork_, .block = block, .upgrade = false, .sent = now});
   }
 }
 
@@ -366,9 +382,10 @@ void CoreSync::pause(ChannelState& channel, Instant now) {
 void CoreSync::expire(PeerId peer, Instant progress, Instant now) {
   ChannelState* const state = channel(peer);
   if (state == nullptr) return;
-  bool const late = std::any_of(state->in_flight.begin(), state->in_flight.end(), [&](auto const& entry) {
-    return std::max(entry.second.sent, progress) + options_.request_timeout <= now;
-  });
+  bool const late =
+      std::any_of(state->in_flight.begin(), state->in_flight.end(), [&](auto const& entry) {
+        return std::max(entry.second.sent, progress) + options_.request_timeout <= now;
+      });
   if (!late) return;
   counters_.requests_expired += state->in_flight.size();
   for (auto const& [id, request] : state->in_flight) send(peer, wire::Cancel{.request = id});
@@ -377,9 +394,11 @@ void CoreSync::expire(PeerId peer, Instant progress, Instant now) {
 }
 
 bool CoreSync::has_timers() const {
-  return std::any_of(channels_.begin(), channels_.end(), [](auto const& entry) {
-    return !entry.second.in_flight.empty() || entry.second.strikes > 0;
-  }) || storage_retry_at_ != Instant{};
+  return std::any_of(channels_.begin(), channels_.end(),
+                     [](auto const& entry) {
+                       return !entry.second.in_flight.empty() || entry.second.strikes > 0;
+                     }) ||
+         storage_retry_at_ != Instant{};
 }
 
 // ---- serving
@@ -402,7 +421,8 @@ std::vector<wire::Request> CoreSync::take_serve(PeerId peer) {
 
 void CoreSync::on_served(PeerId peer, std::vector<Answer> answers) {
   ChannelState* const state = channel(peer);
-  if (state == nullptr || state->serving.empty()) return;  // Closed, perhaps opened again, meanwhile.
+  if (state == nullptr || state->serving.empty())
+    return;  // Closed, perhaps opened again, meanwhile.
   HOLDFAST_CHECK(answers.size() <= state->serving.size());
   std::size_t const count = answers.size();
   for (Answer& answer : answers) {
@@ -438,7 +458,8 @@ std::vector<merkle::Proof> CoreSync::take_ingest() {
     ++count;
   }
   auto const cut = ingest_queue_.begin() + static_cast<std::ptrdiff_t>(count);
-  ingest_batch_.assign(std::make_move_iterator(ingest_queue_.begin()), std::make_move_iterator(cut));
+  ingest_batch_.assign(std::make_move_iterator(ingest_queue_.begin()),
+                       std::make_move_iterator(cut));
   ingest_queue_.erase(ingest_queue_.begin(), cut);
   ingesting_ = true;
   return out;
@@ -502,7 +523,9 @@ void CoreSync::judge(Pending const& pending, Result<void> const& verdict, Instan
     case ErrorCode::StorageFull:
       storage_retry_at_ = now + options_.storage_retry;
       return;
-    case ErrorCode::BadSignature: ++counters_.bad_signature; break;
+    case ErrorCode::BadSignature:
+      ++counters_.bad_signature;
+      break;
     case ErrorCode::BadProof:
     case ErrorCode::Malformed:
     case ErrorCode::LimitExceeded:
@@ -510,7 +533,9 @@ void CoreSync::judge(Pending const& pending, Result<void> const& verdict, Instan
     case ErrorCode::BadHandshake:
     case ErrorCode::Protocol:
     case ErrorCode::Denied:
-    case ErrorCode::Unavailable: ++counters_.bad_proof; break;
+    case ErrorCode::Unavailable:
+      ++counters_.bad_proof;
+      break;
   }
   if (state != nullptr) pause(*state, now);
 }
@@ -528,7 +553,8 @@ void CoreSync::follow_fork(std::uint64_t truncated_to) {
   scheduler_.truncate(truncated_to);
   for (auto& [peer, state] : channels_) {
     for (core::BlockRange const& range : lost) {
-      send(peer, wire::Range{.drop = true, .start = range.start, .length = range.end - range.start});
+      send(peer,
+           wire::Range{.drop = true, .start = range.start, .length = range.end - range.start});
     }
   }
 }
@@ -552,9 +578,10 @@ void CoreSync::announce(IngestResult const& result, std::uint64_t old_contiguous
     }
     for (core::BlockRange const& run : runs) {
       bool const near_end = run.end + kAnnounceFromEnd > length_;
-      bool const wanted = std::any_of(state.wants.begin(), state.wants.end(), [&run](wire::Want const& want) {
-        return run.start < want.start + want.length && want.start < run.end;
-      });
+      bool const wanted =
+          std::any_of(state.wants.begin(), state.wants.end(), [&run](wire::Want const& want) {
+            return run.start < want.start + want.length && want.start < run.end;
+          });
       if (!near_end && !wanted) continue;
       send(peer, wire::Range{.drop = false, .start = run.start, .length = run.end - run.start});
     }

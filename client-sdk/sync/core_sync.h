@@ -40,7 +40,8 @@ struct Outgoing {
 /// Source: SPEC 7, 9.3 to 9.6.
 class CoreSync {
  public:
-  CoreSync(CoreKey const& key, core::CoreRecord const& record, Options const& options, Counters& counters);
+  CoreSync(CoreKey const& key, core::CoreRecord const& record, Options const& options,
+           Counters& counters);
 
   void open_channel(PeerId peer, Instant now);
   void close_channel(PeerId peer, Instant now);
@@ -128,13 +129,15 @@ class CoreSync {
   core::Bitfield held_;
 
   BlockScheduler scheduler_;
-  bool upgrade_in_flight_ = false;  ///< Asked or waiting in the ingest queue; one at a time per core.
+  bool upgrade_in_flight_ =
+      false;  ///< Asked or waiting in the ingest queue; one at a time per core.
   std::map<PeerId, ChannelState> channels_;
   std::vector<Pending> ingest_queue_;
   std::vector<Pending> ingest_batch_;  ///< In the running job; proofs moved out.
   bool ingesting_ = false;
   std::size_t ingest_bytes_ = 0;
-  std::uint64_t block_bytes_mean_;  ///< Of blocks seen, decaying; sets how many are asked for at once.
+  std::uint64_t
+      block_bytes_mean_;  ///< Of blocks seen, decaying; sets how many are asked for at once.
   Instant storage_retry_at_{};
   std::vector<Outgoing> outgoing_;
 };

@@ -58,7 +58,8 @@ struct Engine::State {
   void settle(Instant now);
   void route(CoreKey const& key, CoreEntry& entry);
   void pump_serve(PeerSession& session);
-  void note_progress(CoreKey const& key, CoreEntry const& entry, IngestResult const& result, std::uint64_t bytes);
+  void note_progress(CoreKey const& key, CoreEntry const& entry, IngestResult const& result,
+                     std::uint64_t bytes);
 
   Options const options;
   Rng& rng;
@@ -142,9 +143,8 @@ void Engine::State::close_core(CoreKey const& key, CoreEntry& entry, Instant now
 
 /// Whether any wire peer has a channel for this core, live or opening.
 bool Engine::State::has_channel(CoreKey const& key) const {
-  return std::any_of(peers.begin(), peers.end(), [&key](auto const& entry) {
-    return entry.second.channel_of.contains(key);
-  });
+  return std::any_of(peers.begin(), peers.end(),
+                     [&key](auto const& entry) { return entry.second.channel_of.contains(key); });
 }
 
 void Engine::State::load(CoreKey const& key, CoreEntry& entry) {
@@ -153,17 +153,20 @@ void Engine::State::load(CoreKey const& key, CoreEntry& entry) {
   effects.emplace_back(LoadCore{key});
 }
 
-void Engine::on_core_loaded(CoreKey const& key, Result<std::optional<core::CoreRecord>> record, Instant now) {
+void Engine::on_core_loaded(CoreKey const& key, Result<std::optional<core::CoreRecord>> record,
+                            Instant now) {
   State& s = *state_;
   State::CoreEntry* const entry = s.core(key);
   if (entry == nullptr || !entry->loading) return;
   entry->loading = false;
   if (record && !entry->projects.empty()) {
-    core::CoreRecord const loaded = *record ? std::move(**record) : core::CoreRecord{key, {}, {}, {}};
+    core::CoreRecord const loaded =
+        *record ? std::move(**record) : core::CoreRecord{key, {}, {}, {}};
     entry->sync = std::make_unique<CoreSync>(key, loaded, s.options, s.counters);
     entry->idle_since = now;
     s.open_cores.insert(key);
-    if (entry->sync->has_manifest()) s.events.emplace_back(ManifestKnown{key, entry->sync->manifest()});
+    if (entry->sync->has_manifest())
+      s.events.emplace_back(ManifestKnown{key, entry->sync->manifest()});
   }
   bool const open_failed = !entry->sync;
   for (auto& [id, session] : s.peers) {
@@ -190,7 +193,8 @@ PeerSession* Engine::State::peer(PeerId id) {
   return found == peers.end() ? nullptr : &found->second;
 }
 
-PeerId Engine::connect(wire::Role role, KeyPair const& static_pair, PeerOptions const& options, Instant now) {
+PeerId Engine::connect(wire::Role role, KeyPair const& static_pair, PeerOptions const& options,
+                       Instant now) {
   State& s = *state_;
   PeerId const id(++s.last_peer);
   s.peers.try_emplace(id, id, role, static_pair, options, s.options, now);
@@ -200,6 +204,8 @@ PeerId Engine::connect(wire::Role role, KeyPair const& static_pair, PeerOptions 
 }
 
 void Engine::peer_gone(PeerId peer, Instant now) {
+  if (state_->peer(peer) == nullptr) return;
+  state_->events.emplace_back(PeerClosed{peer, {ErrorCode::Unavailable, "connection ended"}});
   state_->drop(peer, now);
   state_->settle(now);
 }
@@ -228,11 +234,21 @@ void Engine::State::drop(PeerId id, Instant now) {
 
 void Engine::State::count(ErrorCode code) {
   switch (code) {
-    case ErrorCode::BadCapability: ++counters.bad_capability; return;
-    case ErrorCode::BadHandshake: ++counters.bad_handshake; return;
-    case ErrorCode::Malformed: ++counters.malformed; return;
-    case ErrorCode::LimitExceeded: ++counters.limit_exceeded; return;
-    case ErrorCode::Unavailable: ++counters.timed_out; return;
+    case ErrorCode::BadCapability:
+      ++counters.bad_capability;
+      return;
+    case ErrorCode::BadHandshake:
+      ++counters.bad_handshake;
+      return;
+    case ErrorCode::Malformed:
+      ++counters.malformed;
+      return;
+    case ErrorCode::LimitExceeded:
+      ++counters.limit_exceeded;
+      return;
+    case ErrorCode::Unavailable:
+      ++counters.timed_out;
+      return;
     case ErrorCode::BadProof:
     case ErrorCode::BadSignature:
     case ErrorCode::Protocol:
@@ -240,7 +256,9 @@ void Engine::State::count(ErrorCode code) {
     case ErrorCode::Conflict:
     case ErrorCode::Denied:
     case ErrorCode::StorageFull:
-    case ErrorCode::Storage: ++counters.protocol_violation; return;
+    case ErrorCode::Storage:
+      ++counters.protocol_violation;
+      return;
   }
 }
 
@@ -319,7 +337,8 @@ Result<void> Engine::State::on_mux_event(PeerSession& session, wire::MuxEvent ev
   return {};
 }
 
-Result<void> Engine::State::on_remote_open(PeerSession& session, wire::RemoteOpen open, Instant now) {
+Result<void> Engine::State::on_remote_open(PeerSession& session, wire::RemoteOpen open,
+                                           Instant now) {
   bool const is_core = open.protocol == kHypercoreProtocol || open.protocol == kHypercoreAlias;
   if (!is_core) {
     auto const& known = options.foreign_protocols;
@@ -362,7 +381,8 @@ Result<void> Engine::State::on_remote_open(PeerSession& session, wire::RemoteOpe
   return {};
 }
 
-void Engine::State::accept(PeerSession& session, CoreKey const& key, wire::RemoteOpen const& open, Instant now) {
+void Engine::State::accept(PeerSession& session, CoreKey const& key, wire::RemoteOpen const& open,
+                           Instant now) {
   Result<wire::ChannelId> const channel = session.mux->accept(open, session.open_handshake(key));
   if (!channel) {
     session.mux->reject(open);
@@ -380,9 +400,10 @@ void Engine::State::open_towards(PeerSession& session, CoreKey const& key) {
     load(key, entry);
     return;
   }
-  Result<wire::ChannelId> const channel =
-      session.mux->open(kHypercoreProtocol, discovery_key_of(key).view(), session.open_handshake(key));
-  if (channel) session.bind(*channel, key);  // Otherwise all ids are taken: the remote may still open it.
+  Result<wire::ChannelId> const channel = session.mux->open(
+      kHypercoreProtocol, discovery_key_of(key).view(), session.open_handshake(key));
+  if (channel)
+    session.bind(*channel, key);  // Otherwise all ids are taken: the remote may still open it.
   dirty_peers.insert(session.id);
 }
 
@@ -397,12 +418,14 @@ void Engine::State::on_live(PeerSession& session, CoreKey const& key, Instant no
   for (CoreKey const& member : project->second) open_towards(session, member);
 }
 
-Result<void> Engine::State::on_message(PeerSession& session, wire::ChannelMessage const& message, Instant now) {
+Result<void> Engine::State::on_message(PeerSession& session, wire::ChannelMessage const& message,
+                                       Instant now) {
   auto const found = session.core_of.find(message.channel);
   if (found == session.core_of.end()) {
     auto const foreign = session.foreign.find(message.channel);
     if (foreign != session.foreign.end()) {
-      events.emplace_back(ForeignMessage{session.id, foreign->second, message.type, to_bytes(message.body)});
+      events.emplace_back(
+          ForeignMessage{session.id, foreign->second, message.type, to_bytes(message.body)});
     }
     return {};
   }
@@ -505,11 +528,12 @@ void Engine::State::pump_serve(PeerSession& session) {
     JobId const id(++last_job);
     jobs.emplace(id, RunningJob{key, session.id});
     ++session.serve_jobs;
-    effects.emplace_back(ServeJob{.id = id,
-                                  .core = key,
-                                  .peer = session.id,
-                                  .requests = std::move(requests),
-                                  .bytes_max = options.output_bytes_per_peer_max / options.serve_jobs_per_peer_max});
+    effects.emplace_back(
+        ServeJob{.id = id,
+                 .core = key,
+                 .peer = session.id,
+                 .requests = std::move(requests),
+                 .bytes_max = options.output_bytes_per_peer_max / options.serve_jobs_per_peer_max});
   }
 }
 
@@ -548,8 +572,8 @@ void Engine::on_ingested(IngestResult result, Result<void> const& durable, Insta
   s.settle(now);
 }
 
-void Engine::State::note_progress(CoreKey const& key, CoreEntry const& entry, IngestResult const& result,
-                                  std::uint64_t bytes) {
+void Engine::State::note_progress(CoreKey const& key, CoreEntry const& entry,
+                                  IngestResult const& result, std::uint64_t bytes) {
   if (result.manifest) events.emplace_back(ManifestKnown{key, *result.manifest});
   events.emplace_back(CoreProgress{.core = key,
                                    .fork = entry.sync->fork(),
@@ -581,11 +605,13 @@ void Engine::on_tick(Instant now) {
   for (CoreKey const& key : open) {
     State::CoreEntry& entry = s.cores.at(key);
     if (entry.sync->has_timers()) {
-      for (PeerId const id : entry.sync->peers()) entry.sync->expire(id, s.peers.at(id).progress, now);
+      for (PeerId const id : entry.sync->peers())
+        entry.sync->expire(id, s.peers.at(id).progress, now);
       entry.sync->update_all(now);
       s.dirty_cores.insert(key);
     }
-    if (entry.sync->idle() && now - entry.idle_since >= s.options.idle_timeout && !s.has_channel(key)) {
+    if (entry.sync->idle() && now - entry.idle_since >= s.options.idle_timeout &&
+        !s.has_channel(key)) {
       entry.sync.reset();
       s.open_cores.erase(key);
       s.dirty_cores.erase(key);

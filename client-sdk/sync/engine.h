@@ -28,7 +28,7 @@ struct HandshakeDone {
   PeerId peer;
   PublicKey remote_key;
 };
-/// The connection is to be closed (its output may still be flushed). The engine has forgotten the peer.
+/// The engine has forgotten the wire peer: its connection is to be closed, if it is not yet.
 struct PeerClosed {
   PeerId peer;
   Error reason;
@@ -58,7 +58,8 @@ struct ForeignMessage {
   std::uint64_t type = 0;
   Bytes body;
 };
-using Event = std::variant<HandshakeDone, PeerClosed, ChannelLive, CoreProgress, ManifestKnown, ForeignMessage>;
+using Event = std::variant<HandshakeDone, PeerClosed, ChannelLive, CoreProgress, ManifestKnown,
+                           ForeignMessage>;
 
 struct CoreStatus {
   std::uint64_t fork = 0;
@@ -97,9 +98,10 @@ class Engine {
   void unhost_project(CoreKey const& project, Instant now);
   bool hosts(CoreKey const& core) const;
 
-  PeerId connect(wire::Role role, KeyPair const& static_pair, PeerOptions const& options, Instant now);
+  PeerId connect(wire::Role role, KeyPair const& static_pair, PeerOptions const& options,
+                 Instant now);
   void receive(PeerId peer, ByteView bytes, Instant now);
-  /// The connection ended. No event follows.
+  /// The connection ended: PeerClosed follows.
   void peer_gone(PeerId peer, Instant now);
   /// Ends the connection from our side: PeerClosed follows.
   void disconnect(PeerId peer, Error reason, Instant now);
@@ -114,7 +116,8 @@ class Engine {
   bool wants_input(PeerId peer) const;
 
   std::vector<Effect> take_effects();
-  void on_core_loaded(CoreKey const& core, Result<std::optional<core::CoreRecord>> record, Instant now);
+  void on_core_loaded(CoreKey const& core, Result<std::optional<core::CoreRecord>> record,
+                      Instant now);
   void on_served(ServeResult result, Instant now);
   /// `durable`: what Store::commit said.
   void on_ingested(IngestResult result, Result<void> const& durable, Instant now);

@@ -21,9 +21,12 @@ Result<merkle::Proof> prove(wire::Request const& request, core::CoreView const& 
                             std::uint64_t prologue_length) {
   core::Head const& head = view.head();
   if (request.fork != head.fork) return Unexpected(ErrorCode::NotFound, "other fork");
-  Result<merkle::Proof> proof = merkle::make_proof(
-      view, {.fork = head.fork, .length = head.length, .signature = head.signature, .prologue_length = prologue_length},
-      request.what);
+  Result<merkle::Proof> proof = merkle::make_proof(view,
+                                                   {.fork = head.fork,
+                                                    .length = head.length,
+                                                    .signature = head.signature,
+                                                    .prologue_length = prologue_length},
+                                                   request.what);
   if (!proof) return proof;
   if (proof->block) {
     Result<std::optional<Bytes>> value = view.block(proof->block->index);
@@ -51,15 +54,16 @@ ServeResult run(ServeJob const& job, core::CoreView const& view) {
     Result<merkle::Proof> proof = prove(request, view, prologue_length);
     if (!proof) {
       bool const invalid = proof.error().code == ErrorCode::Malformed;
-      result.answers.push_back(
-          no_data(request, invalid ? wire::NoData::Reason::InvalidRequest : wire::NoData::Reason::NotAvailable));
+      result.answers.push_back(no_data(request, invalid ? wire::NoData::Reason::InvalidRequest
+                                                        : wire::NoData::Reason::NotAvailable));
       continue;
     }
     std::size_t const block_bytes = proof->block ? proof->block->value.size() : 0;
-    result.answers.push_back({.request = request.id,
-                              .type = wire::Data::kType,
-                              .body = wire::encode(wire::Data{.request = request.id, .proof = *std::move(proof)}),
-                              .block_bytes = block_bytes});
+    result.answers.push_back(
+        {.request = request.id,
+         .type = wire::Data::kType,
+         .body = wire::encode(wire::Data{.request = request.id, .proof = *std::move(proof)}),
+         .block_bytes = block_bytes});
     bytes += block_bytes;
     if (bytes > job.bytes_max) break;
   }
@@ -84,7 +88,8 @@ IngestResult run(IngestJob job, core::CoreView const& view) {
   result.manifest = result.commit.manifest;
   result.truncated_to = result.commit.truncate_to;
   result.blocks.reserve(result.commit.blocks.size());
-  for (core::BlockWrite const& write : result.commit.blocks) result.blocks.push_back(write.index.value());
+  for (core::BlockWrite const& write : result.commit.blocks)
+    result.blocks.push_back(write.index.value());
   std::sort(result.blocks.begin(), result.blocks.end());
   return result;
 }

@@ -19,7 +19,8 @@ struct ServeJob {
   CoreKey core;
   PeerId peer;
   std::vector<wire::Request> requests;
-  std::size_t bytes_max = 0;  ///< Stop after the answer that passes this many bytes of block values.
+  std::size_t bytes_max =
+      0;  ///< Stop after the answer that passes this many bytes of block values.
 };
 
 /// One encoded message that answers one request.
@@ -47,14 +48,14 @@ struct IngestJob {
 /// What verification found; nothing is durable yet.
 struct IngestResult {
   JobId id;
-  core::Commit commit;                 ///< May be empty. The shell may move it away; the engine does not read it.
+  core::Commit commit;  ///< May be empty. The shell may move it away; the engine does not read it.
   std::vector<Result<void>> verdicts;  ///< One for each proof, in order.
   /// What holds once the commit is durable:
   std::uint64_t fork = 0;
   std::uint64_t length = 0;
-  std::optional<Bytes> manifest;                ///< If it became known.
-  std::optional<std::uint64_t> truncated_to;    ///< A fork was followed.
-  std::vector<std::uint64_t> blocks;            ///< Added; ascending.
+  std::optional<Bytes> manifest;              ///< If it became known.
+  std::optional<std::uint64_t> truncated_to;  ///< A fork was followed.
+  std::vector<std::uint64_t> blocks;          ///< Added; ascending.
 };
 
 /// Runs on any thread; reads only the view.

@@ -5,8 +5,8 @@
 
 namespace holdfast::sync {
 
-PeerSession::PeerSession(PeerId peer_id, wire::Role role, KeyPair const& pair, PeerOptions const& peer_options,
-                         Options const& limits, Instant now)
+PeerSession::PeerSession(PeerId peer_id, wire::Role role, KeyPair const& pair,
+                         PeerOptions const& peer_options, Options const& limits, Instant now)
     : id(peer_id),
       options(peer_options),
       transport(role, pair, limits.transport),
@@ -18,8 +18,8 @@ PeerSession::PeerSession(PeerId peer_id, wire::Role role, KeyPair const& pair, P
 Bytes PeerSession::open_handshake(CoreKey const& core) const {
   std::optional<Hash64> const hash = transport.handshake_hash();
   HOLDFAST_CHECK(hash.has_value());
-  return wire::encode(
-      wire::OpenHandshake{.seeks = false, .capability = wire::capability(transport.role(), *hash, core)});
+  return wire::encode(wire::OpenHandshake{
+      .seeks = false, .capability = wire::capability(transport.role(), *hash, core)});
 }
 
 Result<void> PeerSession::check_handshake(CoreKey const& core, ByteView handshake) const {

@@ -24,8 +24,8 @@ inline constexpr char kHypercoreAlias[] = "hypercore";
 ///  2. `proven` only grows: what was proven on this connection stays proven.
 /// Thread-safety: none.
 struct PeerSession {
-  PeerSession(PeerId id, wire::Role role, KeyPair const& pair, PeerOptions const& options, Options const& limits,
-              Instant now);
+  PeerSession(PeerId id, wire::Role role, KeyPair const& pair, PeerOptions const& options,
+              Options const& limits, Instant now);
 
   /// The own handshake for the Open of this core's channel. Requires: handshake done.
   Bytes open_handshake(CoreKey const& core) const;
@@ -46,7 +46,8 @@ struct PeerSession {
   std::map<CoreKey, wire::ChannelId> channel_of;
   std::map<wire::ChannelId, std::string> foreign;
   std::set<CoreKey> proven;
-  std::map<CoreKey, std::optional<wire::RemoteOpen>> waiting;  ///< For LoadCore: their Open, or ours if nullopt.
+  std::map<CoreKey, std::optional<wire::RemoteOpen>>
+      waiting;  ///< For LoadCore: their Open, or ours if nullopt.
 
   std::set<CoreKey> serve_ready;  ///< Cores with requests that no job has taken.
   CoreKey serve_last;             ///< Round robin over serve_ready.
