@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "net/engine_host.h"
+#include "replicator/daemon/projects.h"
+#include "replicator/daemon/task_thread.h"
+#include "replicator/dialects/blind_peer.h"
+
+namespace holdfast::replicator {
+
+/// Learns which further cores belong to the hosted projects and has them replicated.
+///
+/// Sources: Hyperdrive (the blobs core follows from the database core's manifest), manifest.linked, and the
+/// `blind-peer` cores message of clients.
+/// Rules:
+///  1. A cores message counts only under a referrer that is hosted here and that this wire peer has proven on this
+///     connection; until it has, the message waits, at most kWaitingMax of them per wire peer.
+///     Why: otherwise anybody could fill the disk.
+///  2. A wire peer may name at most kNamedPerPeerMax cores.
+/// Thread-safety: on_event() on the engine host's thread, the rest from any.
+class ProjectKeeper {
+ public:
+  static constexpr std::size_t kNamedPerMessageMax = 1'024;
+  static constexpr std::size_t kNamedPerPeerMax = 4'096;
+  static constexpr std::size_t kWaitingMax = 64;
+
+  /// `changed` is called after the set of projects changed, on any thread.
+  ProjectKeeper(Projects& projects, net::EngineHost& host, std::function<void()> changed);
+
+  /// Hosts everything that is known from earlier runs.
+  void start();
+  /// Stops learning. Call before the host goes.
+  void stop() { tasks_.stop(); }
+
+  /// Returns: whether it was new. Errors: Storage.
+  Result<bool> add_project(CoreKey const& root);
+  /// What is stored stays on disk. Returns: whether it was there. Errors: Storage.
+  Result<bool> remove_project(CoreKey const& root);
+
+  void on_event(sync::Event const& event);
+
+  std::uint64_t named_cores_taken() const { return taken_; }
+  std::uint64_t named_cores_refused() const { return refused_; }
+
+ private:
+  void take_named(sync::PeerId peer, NamedCores const& named);
+  void on_manifest(sync::ManifestKnown const& known);
+  void add_member(CoreKey const& root, CoreKey const& member, bool named);
+
+  Projects& projects_;
+  net::EngineHost& host_;
+  std::function<void()> changed_;
+  // Only on the host's thread:
+  std::map<sync::PeerId, std::set<CoreKey>> proven_;
+  std::map<sync::PeerId, std::vector<NamedCores>> waiting_;
+  std::map<sync::PeerId, std::size_t> named_;
+  std::atomic<std::uint64_t> taken_{0};
+  std::atomic<std::uint64_t> refused_{0};
+  TaskThread tasks_;
+};
+
+}  // namespace holdfast::replicator

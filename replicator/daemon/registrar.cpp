@@ -1,0 +1,278 @@
+#include "replicator/daemon/registrar.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <spdlog/spdlog.h>
+
+#include "codec/decoder.h"
+#include "codec/encoder.h"
+#include "net/system_rng.h"
+#include "net/tcp.h"
+#include "registration/keyholder_proof.h"
+
+namespace holdfast::replicator {
+
+namespace {
+
+constexpr char kSeqName[] = "registration-seq";
+constexpr std::uint64_t kProofLifeS = 24 * 3'600;
+constexpr std::size_t kRefreshPerRoundMax = 256;
+
+std::uint64_t unix_ms() {
+  auto const now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+}  // namespace
+
+Result<std::uint64_t> RecordSeq::next(std::uint64_t floor) {
+  MutexLock const lock(mutex_);
+  Result<std::optional<Bytes>> const kept = store_.get_meta(kSeqName);
+  if (!kept) return Unexpected(kept.error());
+  std::uint64_t last = floor;
+  if (*kept) {
+    Decoder in(**kept);
+    last = std::max(last, in.read_uint());
+  }
+  std::uint64_t const seq = std::max(unix_ms(), last + 1);
+  Encoder out;
+  out.write_uint(seq);
+  if (Result<void> const written = store_.put_meta(kSeqName, out.view()); !written) {
+    return Unexpected(written.error());
+  }
+  return seq;
+}
+
+Registrar::Registrar(RegistrarOptions options, KeyPair const& pair, Projects const& projects,
+                     RecordSeq& seq, std::function<registration::LoadFigures()> load)
+    : options_(std::move(options)),
+      pair_(pair),
+      projects_(projects),
+      seq_(seq),
+      load_(std::move(load)) {}
+
+Registrar::~Registrar() { stop(/*deregister=*/false); }
+
+void Registrar::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Registrar::wake() {
+  MutexLock const lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
+}
+
+void Registrar::drain() {
+  MutexLock const lock(mutex_);
+  draining_ = true;
+  woken_ = true;
+  changed_.notify_all();
+}
+
+void Registrar::stop(bool deregister) {
+  {
+    MutexLock const lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+    if (!deregister && client_) client_->cancel();
+  }
+  if (thread_.joinable()) thread_.join();
+  if (deregister && client_ && registered_.exchange(false)) {
+    if (Result<void> const left = client_->deregister(); !left) {
+      spdlog::warn("{} was not told that this node leaves: {}", service(), left.error().detail);
+    }
+  }
+}
+
+bool Registrar::draining() const {
+  MutexLock const lock(mutex_);
+  return draining_;
+}
+
+bool Registrar::stopping() const {
+  MutexLock const lock(mutex_);
+  return stopping_;
+}
+
+void Registrar::sleep(Duration duration) {
+  Instant const until = net::steady_now() + duration;
+  MutexLock const lock(mutex_);
+  while (!stopping_ && !woken_) {
+    Duration const left = until - net::steady_now();
+    if (left <= Duration(0)) break;
+    changed_.wait_for(mutex_, left);
+  }
+  woken_ = false;
+}
+
+void Registrar::run() {
+  SeededRng rng = net::system_rng();
+  net::Backoff backoff(options_.backoff);
+  bool complained = false;
+  while (!stopping()) {
+    Result<void> const done = step();
+    if (done) {
+      backoff.reset();
+      if (complained) spdlog::info("registered with {} again", service());
+      complained = false;
+      sleep(std::max(renew_at_ - net::steady_now(), Duration(0)));
+      continue;
+    }
+    if (stopping()) return;
+    ++failures_;
+    // Once per outage, not once per attempt.
+    if (!complained)
+      spdlog::warn("{}: {}; trying again until it works", service(), to_string(done.error()));
+    complained = true;
+    Duration const asked = client_ ? client_->failure().retry_after : Duration(0);
+    sleep(backoff.next(rng, asked));
+  }
+}
+
+Result<void> Registrar::step() {
+  if (!client_) {
+    Result<std::unique_ptr<net::RegistrationClient>> opened =
+        net::RegistrationClient::open(options_.service, options_.https, pair_);
+    if (!opened) return Unexpected(opened.error());
+    MutexLock const lock(mutex_);
+    client_ = std::move(*opened);
+  }
+  if (!registered_) {
+    if (draining()) {
+      renew_at_ = net::steady_now() + Duration(60'000);
+      return {};
+    }
+    if (Result<void> const done = register_now(); !done) return done;
+  }
+  if (net::steady_now() >= renew_at_ || draining()) {
+    Result<void> const renewed = renew();
+    if (!renewed && renewed.error().code == ErrorCode::NotFound) {
+      // The service lost its state, not we: register again at once.
+      registered_ = false;
+      return step();
+    }
+    if (!renewed) return renewed;
+  }
+  return draining() ? Result<void>() : send_keys();
+}
+
+std::uint64_t Registrar::service_now_s() const {
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(unix_ms() / 1'000) + clock_offset_s_);
+}
+
+void Registrar::note_lease(registration::LeaseAnswer const& answer) {
+  std::uint64_t const longest = longest_lease_s_;
+  longest_lease_s_ = std::max(longest, answer.lease_s);
+  // A service that says 0 would make us renew without pause.
+  renew_at_ = net::steady_now() + std::max(Duration(answer.renew_in_s * 1'000), Duration(250));
+  if (answer.projects != sent_.size()) {
+    sent_.clear();
+    replace_ = true;
+  }
+}
+
+Result<void> Registrar::register_now() {
+  Result<registration::WhoamiAnswer> const who = client_->whoami();
+  if (!who) return Unexpected(who.error());
+  clock_offset_s_ = static_cast<std::int64_t>(who->now_unix_ms / 1'000) -
+                    static_cast<std::int64_t>(unix_ms() / 1'000);
+  std::uint64_t floor = 0;
+  for (int attempt = 0;; ++attempt) {
+    if (!record_) {
+      registration::Record record = options_.record;
+      Result<std::uint64_t> const seq = seq_.next(floor);
+      if (!seq) return Unexpected(seq.error());
+      record.seq = *seq;
+      Result<registration::SignedRecord> const signed_record =
+          registration::sign_record(record, pair_);
+      if (!signed_record) return Unexpected(signed_record.error());
+      record_ = *signed_record;
+    }
+    Result<registration::LeaseAnswer> const lease = client_->put_record(*record_);
+    if (lease) {
+      if (!registered_) spdlog::info("registered with {} (lease {} s)", service(), lease->lease_s);
+      registered_ = true;
+      ++renewals_;
+      sent_.clear();
+      replace_ = true;
+      note_lease(*lease);
+      return {};
+    }
+    if (lease.error().code != ErrorCode::Conflict || attempt > 0) return Unexpected(lease.error());
+    // A newer record of ours is there, from a run whose seq was lost: go above it.
+    if (Result<registration::ReplicatorInfo> const info = client_->info()) floor = info->record.seq;
+    record_.reset();
+  }
+}
+
+Result<void> Registrar::renew() {
+  registration::RenewRequest request;
+  request.state =
+      draining() ? registration::ReplicatorState::Draining : registration::ReplicatorState::Active;
+  request.load = load_();
+  Result<registration::LeaseAnswer> const lease = client_->renew(request);
+  if (!lease) return Unexpected(lease.error());
+  ++renewals_;
+  note_lease(*lease);
+  return {};
+}
+
+Result<void> Registrar::send_keys() {
+  std::vector<CoreKey> const roots = projects_.roots();
+  std::uint64_t const now_s = service_now_s();
+  registration::ProjectsRequest batch;
+  batch.replace = replace_;
+  std::map<CoreKey, Sent> next;
+  std::size_t refreshed = 0;
+
+  for (auto gone = sent_.begin(); gone != sent_.end();) {
+    if (std::binary_search(roots.begin(), roots.end(), gone->first)) {
+      ++gone;
+      continue;
+    }
+    batch.remove.push_back(discovery_key_of(gone->first));
+    gone = sent_.erase(gone);
+    if (batch.remove.size() < registration::kBatchKeysMax) continue;
+    if (Result<void> const done = send_batch(batch); !done) return done;
+  }
+  for (CoreKey const& root : roots) {
+    auto const known = sent_.find(root);
+    bool const fresh =
+        known != sent_.end() && known->second.proof_expires_s > now_s + kProofLifeS / 2;
+    if (fresh) continue;
+    if (known != sent_.end() && ++refreshed > kRefreshPerRoundMax) continue;
+    DiscoveryKey const key = discovery_key_of(root);
+    std::uint64_t const expires_s = now_s + kProofLifeS;
+    batch.add.push_back({.key = key,
+                         .proof = registration::make_keyholder_proof(
+                             keyholder_pair_of(root), pair_.public_key, key, expires_s)});
+    next[root] = {expires_s};
+    if (batch.add.size() + batch.remove.size() < registration::kBatchKeysMax) continue;
+    if (Result<void> const done = send_batch(batch); !done) return done;
+    for (auto const& [sent_root, sent] : next) sent_[sent_root] = sent;
+    next.clear();
+  }
+  if (batch.replace || !batch.add.empty() || !batch.remove.empty()) {
+    if (Result<void> const done = send_batch(batch); !done) return done;
+  }
+  for (auto const& [sent_root, sent] : next) sent_[sent_root] = sent;
+  return {};
+}
+
+Result<void> Registrar::send_batch(registration::ProjectsRequest& batch) {
+  Result<registration::ProjectsAnswer> const answer = client_->change_projects(batch);
+  if (!answer) {
+    if (answer.error().code == ErrorCode::NotFound) registered_ = false;
+    sent_.clear();
+    replace_ = true;
+    return Unexpected(answer.error());
+  }
+  batch = {};
+  replace_ = false;
+  return {};
+}
+
+}  // namespace holdfast::replicator

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/mutex.h"
+#include "base/time.h"
+#include "core/store.h"
+#include "net/backoff.h"
+#include "net/registration_client.h"
+#include "registration/api.h"
+#include "registration/record.h"
+#include "replicator/daemon/projects.h"
+
+namespace holdfast::replicator {
+
+/// Sequence numbers for registration records: Unix milliseconds, never twice, kept across restarts.
+/// Why persisted: a clock that was set back must not lock the node out. Thread-safe.
+class RecordSeq {
+ public:
+  explicit RecordSeq(core::Store& store) : store_(store) {}
+  /// Returns: a number above every earlier one and above `floor`. Errors: Storage.
+  Result<std::uint64_t> next(std::uint64_t floor);
+
+ private:
+  core::Store& store_;
+  Mutex mutex_;
+};
+
+struct RegistrarOptions {
+  net::ServiceUrl service;
+  net::HttpsOptions https;
+  registration::Record record;  ///< Without seq, which is filled in.
+  net::BackoffOptions backoff;
+};
+
+/// Keeps this node registered with one discovery service: registers, lists its projects, renews, and starts again
+/// when the service forgot it.
+///
+/// ```
+///   Unregistered --PUT ok, all keys sent--> Registered --"unknown lease"--> Unregistered
+///        any state --error--> wait (full jitter, Retry-After) --> same state
+///        any state --drain()--> the service is told, renewals go on as draining
+/// ```
+/// Rules:
+///  1. The service only learns discovery keys and keyholder proofs.
+///  2. Every key is sent again with a fresh proof before half of the proof's life is over.
+///     Why: so partial loss at the service heals, too.
+///  3. Proofs are dated by the service's clock. Why: small computers start with a wrong one.
+/// Thread-safety: all public methods from any thread; one thread of its own.
+class Registrar {
+ public:
+  Registrar(RegistrarOptions options, KeyPair const& pair, Projects const& projects, RecordSeq& seq,
+            std::function<registration::LoadFigures()> load);
+  ~Registrar();
+
+  void start();
+  /// Projects changed: tell the service soon.
+  void wake();
+  /// Leaves the answers; the service goes on knowing us until stop().
+  void drain();
+  /// Deregisters if `deregister` (waits at most for one request), and ends the thread. Repeatable.
+  void stop(bool deregister);
+
+  bool registered() const { return registered_; }
+  std::uint64_t longest_lease_s() const { return longest_lease_s_; }
+  std::uint64_t renewals() const { return renewals_; }
+  std::uint64_t failures() const { return failures_; }
+  std::string const& service() const { return options_.service.text; }
+
+ private:
+  struct Sent {
+    std::uint64_t proof_expires_s = 0;
+  };
+
+  void run();
+  /// One round of work. Errors: as the client's.
+  Result<void> step();
+  Result<void> register_now();
+  Result<void> send_keys();
+  Result<void> renew();
+  Result<void> send_batch(registration::ProjectsRequest& batch);
+  void note_lease(registration::LeaseAnswer const& answer);
+  void sleep(Duration duration);
+  std::uint64_t service_now_s() const;
+  bool draining() const;
+  bool stopping() const;
+
+  RegistrarOptions const options_;
+  KeyPair const pair_;
+  Projects const& projects_;
+  RecordSeq& seq_;
+  std::function<registration::LoadFigures()> const load_;
+
+  // Only on the thread:
+  std::optional<registration::SignedRecord> record_;
+  std::map<CoreKey, Sent> sent_;
+  bool replace_ = true;  ///< The next batch replaces what the service listed.
+  std::int64_t clock_offset_s_ = 0;
+  Instant renew_at_{};
+
+  std::atomic<bool> registered_{false};
+  std::atomic<std::uint64_t> longest_lease_s_{0};
+  std::atomic<std::uint64_t> renewals_{0};
+  std::atomic<std::uint64_t> failures_{0};
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool woken_ HOLDFAST_GUARDED_BY(mutex_) = false;
+  bool draining_ HOLDFAST_GUARDED_BY(mutex_) = false;
+  bool stopping_ HOLDFAST_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<net::RegistrationClient> client_;  ///< Made before the thread starts.
+  std::thread thread_;
+};
+
+}  // namespace holdfast::replicator
