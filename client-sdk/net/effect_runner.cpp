@@ -5,10 +5,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "store/group_commit.h"
+
 namespace holdfast::net {
 
 struct EffectRunner::Threads {
-  explicit Threads(std::size_t workers) : pool(workers) {}
+  Threads(core::Store& store, std::size_t workers) : committer(store), pool(workers) {}
+  store::GroupCommitter committer;
   boost::asio::thread_pool pool;
 };
 
@@ -28,11 +31,12 @@ sync::ServeResult refuse_all(sync::ServeJob const& job) {
 }  // namespace
 
 EffectRunner::EffectRunner(core::Store& store, std::size_t workers, std::function<void()> wake)
-    : store_(store), wake_(std::move(wake)), threads_(std::make_unique<Threads>(workers)) {}
+    : store_(store), wake_(std::move(wake)), threads_(std::make_unique<Threads>(store, workers)) {}
 
 EffectRunner::~EffectRunner() {
   threads_->pool.stop();
   threads_->pool.join();
+  threads_->committer.stop();
 }
 
 void EffectRunner::start(sync::Effect effect) {
@@ -75,11 +79,15 @@ void EffectRunner::ingest(sync::IngestJob job) {
     failed.verdicts.assign(job.proofs.size(), Unexpected(view.error()));
     return finish(Ingested{std::move(failed), Unexpected(view.error())});
   }
-  sync::IngestResult result = sync::run(std::move(job), **view);
-  if (result.commit.empty()) return finish(Ingested{std::move(result), {}});
-  core::Commit const commit = std::exchange(result.commit, {});
-  Result<void> durable = store_.commit({&commit, 1});
-  finish(Ingested{std::move(result), std::move(durable)});
+  auto const result = std::make_shared<sync::IngestResult>(sync::run(std::move(job), **view));
+  core::Commit commit = std::exchange(result->commit, {});
+  if (commit.empty()) return finish(Ingested{std::move(*result), {}});
+  Result<void> const taken =
+      threads_->committer.submit(std::move(commit), [this, result](Result<void> const& durable) {
+        finish(Ingested{std::move(*result), durable});
+      });
+  // Refused because too much waits for the disk: then this thread waits for it too.
+  if (!taken) finish(Ingested{std::move(*result), store_.commit({&commit, 1})});
 }
 
 void EffectRunner::finish(Completion done) {

@@ -23,10 +23,10 @@ Result<NamedPeer> parse_named_peer(std::string_view text);
 
 struct FollowOptions {
   CoreKey project;
-  std::vector<NamedPeer> peers;                     ///< Tried before what discovery names.
-  std::optional<DiscoveryClientOptions> discovery;  ///< Nothing: only `peers`.
+  std::vector<NamedPeer> peers = {};  ///< Tried before what discovery names.
+  std::optional<DiscoveryClientOptions> discovery = std::nullopt;  ///< Nothing: only `peers`.
   bool proven_only = false;
-  BackoffOptions backoff;
+  BackoffOptions backoff = {};
   Duration live_within{10'000};  ///< From the handshake to a live channel; then the next endpoint.
 };
 
