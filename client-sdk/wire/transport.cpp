@@ -44,9 +44,9 @@ struct Transport::State {
         options(limits),
         given_header(own_header),
         noise(std::in_place, noise_role(own_role), static_pair, ephemeral_pair),
-        reader(noise->message_bytes()) {
-    if (noise->our_turn())
-      HOLDFAST_CHECK(write_handshake().ok());  // m1 needs no key of the remote.
+        reader(0) {
+    if (noise->our_turn()) HOLDFAST_CHECK(write_handshake().ok());  // m1 needs no remote key.
+    reader.set_frame_bytes_max(noise->message_bytes());
   }
 
   Result<void> write_handshake();
