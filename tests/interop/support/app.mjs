@@ -82,7 +82,10 @@ class Context {
     await within(ms, 'the upload', (async () => {
       while (core.remoteContiguousLength < core.length) await once(core, 'remote-contiguous-length');
     })());
-    return core.remoteContiguousLength;
+    // After a truncation the number may still be that of the old fork (Hypercore 11.37 does not reset it in time).
+    if (core.fork === 0) return;
+    await until(ms, 'the upload of the fork', () => core.peers.some((peer) => peer.remoteFork === core.fork
+      && peer.remoteLength >= core.length && peer.remoteContiguousLength >= core.length));
   }
 
   /** SHA-256 over the blocks from start to end (all by default), fetched as needed. */
