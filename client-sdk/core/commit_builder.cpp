@@ -79,7 +79,6 @@ struct CommitBuilder::State {
   Result<RootList> grow(Proof::Upgrade const& upgrade, RootList grown, Draft& draft) const;
   Result<void> find_common_prefix(Draft& draft);
   Result<void> settle_path(Draft& draft);
-  Result<bool> accept_at_level(std::size_t level, Draft& draft, Node const& known) const;
   Result<std::optional<Node>> find_known(TreeIndex index, Draft const& draft);
   Node const* find_in_memory(TreeIndex index, Draft const& draft) const;
   void forget_from(std::uint64_t length);
@@ -165,36 +164,33 @@ Result<std::optional<Node>> CommitBuilder::State::find_known(TreeIndex index, Dr
   return stored;
 }
 
-Result<bool> CommitBuilder::State::accept_at_level(std::size_t level, Draft& draft,
-                                                   Node const& is_known) const {
-  if (draft.path->levels[level].node.hash != is_known.hash) {
-    return bad_proof("hash differs from the stored tree");
-  }
-  take_levels(*draft.path, level, draft.nodes);
-  return true;
-}
-
 Result<void> CommitBuilder::State::settle_path(Draft& draft) {
   std::vector<Path::Level> const& levels = draft.path->levels;
-  auto const done = [](Result<bool> const& accepted) -> Result<void> {
-    if (!accepted) return Unexpected(accepted.error());
+  auto const take_up_to = [&](std::size_t level) -> Result<void> {
+    take_levels(*draft.path, level, draft.nodes);
     return {};
   };
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    if (Node const* const found = find_in_memory(levels[i].node.index, draft)) {
-      return done(accept_at_level(i, draft, *found));
+  // Mostly the path leads to a node in memory, or was asked for up to one that is stored, so one read settles it.
+  bool in_memory = false;
+  for (std::size_t i = 0; i < levels.size() && !in_memory; ++i) {
+    Node const* const found = find_in_memory(levels[i].node.index, draft);
+    in_memory = found != nullptr;
+    if (found != nullptr && found->hash == levels[i].node.hash) return take_up_to(i);
+  }
+  if (!in_memory) {
+    Result<std::optional<Node>> const top = find_known(levels.back().node.index, draft);
+    if (!top) return Unexpected(top.error());
+    if (top->has_value() && (**top).hash == levels.back().node.hash) {
+      return take_up_to(levels.size() - 1);
     }
   }
-  // Mostly the path was asked for up to a node that is stored, so one read settles it.
-  Result<std::optional<Node>> const top = find_known(levels.back().node.index, draft);
-  if (!top) return Unexpected(top.error());
-  if (top->has_value() && (**top).hash == levels.back().node.hash) {
-    return done(accept_at_level(levels.size() - 1, draft, **top));
-  }
+  // The lowest node that is known decides; siblings above it may be anything.
   for (std::size_t i = 0; i < levels.size(); ++i) {
     Result<std::optional<Node>> const found = find_known(levels[i].node.index, draft);
     if (!found) return Unexpected(found.error());
-    if (found->has_value()) return done(accept_at_level(i, draft, **found));
+    if (!found->has_value()) continue;
+    if ((**found).hash == levels[i].node.hash) return take_up_to(i);
+    return bad_proof("hash differs from the stored tree");
   }
   return conflict("path does not reach a node that is stored");
 }
@@ -329,6 +325,8 @@ Result<void> CommitBuilder::State::upgrade(Proof& proof, Draft& draft) {
   if (Result<void> const valid = judge(draft).verify(tree, upgrade.signature); !valid) {
     return Unexpected(valid.error());
   }
+  // Nobody looked at the signature of a prologue: it is not kept.
+  if (grown->length() <= prologue_length) upgrade.signature.clear();
   draft.head = Head{
       .fork = proof.fork, .length = grown->length(), .signature = std::move(upgrade.signature)};
   draft.roots = *std::move(grown);
