@@ -222,6 +222,15 @@ void CoreSync::receive_want(PeerId peer, ChannelState& channel, wire::Want const
 
 // ---- what we say and ask
 
+std::optional<std::uint64_t> CoreSync::remote_length() const {
+  std::optional<std::uint64_t> longest;
+  for (auto const& [peer, channel] : channels_) {
+    if (!channel.synced || channel.remote.fork < fork_) continue;
+    longest = std::max(longest.value_or(0), channel.remote.length);
+  }
+  return longest;
+}
+
 wire::Sync CoreSync::own_sync(ChannelState const& channel) const {
   wire::Sync out;
   out.fork = fork_;

@@ -73,6 +73,8 @@ class CoreSync {
   core::Bitfield const& held() const { return held_; }
   bool wants_to_serve(PeerId peer) const;
   std::size_t channel_count() const { return channels_.size(); }
+  /// The longest that wire peers say this fork or a newer one is; nothing until one spoke.
+  std::optional<std::uint64_t> remote_length() const;
   std::vector<PeerId> peers() const;
   /// True while there is nothing under way, so that it can be closed.
   bool idle() const { return channels_.empty() && !ingesting_; }

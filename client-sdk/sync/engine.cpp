@@ -631,7 +631,8 @@ std::optional<CoreStatus> Engine::status(CoreKey const& core) const {
                     .length = sync.length(),
                     .contiguous_length = sync.held().contiguous(),
                     .blocks_held = sync.held().count(),
-                    .channels = sync.channel_count()};
+                    .channels = sync.channel_count(),
+                    .remote_length = sync.remote_length()};
 }
 
 bool Engine::proven(PeerId peer, CoreKey const& core) const {

@@ -67,6 +67,8 @@ struct CoreStatus {
   std::uint64_t contiguous_length = 0;
   std::uint64_t blocks_held = 0;
   std::size_t channels = 0;
+  /// The longest that live wire peers say this fork (or a newer one) is; nothing until one spoke.
+  std::optional<std::uint64_t> remote_length;
 };
 
 struct PeerOptions {
