@@ -65,7 +65,7 @@ struct EngineHost::State {
   void end_dial(DialId id, DialEnd const& end);
   void hang_up(DialId id);
   void adopt(TcpSocket socket, sync::PeerOptions const& peer_options, std::optional<DialId> dial);
-  void remove(sync::PeerId peer, Error const& reason);
+  void remove(sync::PeerId peer, Error reason);
 
   void settle();
   void publish(sync::Event const& event);
@@ -128,10 +128,9 @@ struct EngineHost::State::Connection final : PumpOwner {
     host.settle();
   }
   void on_end(Failure why) override {
-    State& owner = host;
-    owner.engine.peer_gone(info.peer, steady_now());
-    owner.remove(info.peer, {ErrorCode::Unavailable, "the connection ended: " + why.message()});
-    owner.settle();
+    end_reason = Error{ErrorCode::Unavailable, "the connection ended: " + why.message()};
+    host.engine.peer_gone(info.peer, steady_now());
+    host.settle();  // Removes this connection.
   }
 
   State& host;
@@ -139,6 +138,7 @@ struct EngineHost::State::Connection final : PumpOwner {
   std::shared_ptr<TcpPump> pump;
   std::optional<PublicKey> expected_key;
   std::optional<Instant> handshake_at;
+  std::optional<Error> end_reason;  ///< If the socket or our side ended it, not the engine.
 };
 
 template <typename Answer>
@@ -205,19 +205,20 @@ void EngineHost::State::adopt(TcpSocket socket, sync::PeerOptions const& peer_op
   settle();
 }
 
-void EngineHost::State::remove(sync::PeerId peer, Error const& reason) {
+void EngineHost::State::remove(sync::PeerId peer, Error reason) {
   auto const found = connections.find(peer);
   if (found == connections.end()) return;
   std::unique_ptr<Connection> const gone = std::move(found->second);
   connections.erase(found);
   paused.erase(peer);
   gone->pump->close();
+  if (gone->end_reason) reason = *gone->end_reason;
   if (!gone->info.dial) {
     auto const count = accepted_from.find(gone->info.remote.host);
     if (count != accepted_from.end() && --count->second == 0) accepted_from.erase(count);
   }
   if (!gone->info.dial) return;
-  DialEnd end{reason, gone->handshake_at.has_value(), Duration(0)};
+  DialEnd end{std::move(reason), gone->handshake_at.has_value(), Duration(0)};
   if (gone->handshake_at) end.lived = steady_now() - *gone->handshake_at;
   end_dial(*gone->info.dial, end);
 }
@@ -252,8 +253,8 @@ void EngineHost::State::hang_up(DialId id) {
   Error const reason{ErrorCode::Unavailable, "hung up"};
   if (!found->second.peer) return end_dial(id, {reason, false, Duration(0)});
   sync::PeerId const peer = *found->second.peer;
+  connections.at(peer)->end_reason = reason;
   engine.peer_gone(peer, steady_now());
-  remove(peer, reason);
   settle();
 }
 
