@@ -45,6 +45,19 @@ function(holdfast_program name)
   target_link_libraries(${name} PRIVATE ${holdfast_uses_${name}} holdfast_warnings)
 endfunction()
 
+# Tests are compiled once and run for moments, so they are compiled fast: not optimised (what they test is), and with
+# what nearly all of them include parsed once. Both only in the release preset: elsewhere each file shows that it
+# includes what it uses. Simulations compute, and are optimised like the libraries.
+set(holdfast_test_options "$<$<CONFIG:RelWithDebInfo>:-O0;-U_FORTIFY_SOURCE>")
+if(HOLDFAST_TEST_PCH)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/test_pch.cpp CONTENT "")
+  add_library(holdfast_test_pch OBJECT ${CMAKE_BINARY_DIR}/test_pch.cpp)
+  target_link_libraries(holdfast_test_pch PRIVATE holdfast_warnings nlohmann_json::nlohmann_json GTest::gtest Threads::Threads)
+  target_compile_options(holdfast_test_pch PRIVATE ${holdfast_test_options} -fpch-preprocess)
+  target_precompile_headers(holdfast_test_pch PRIVATE <gtest/gtest.h> <nlohmann/json.hpp> <algorithm> <array> <chrono> <cstdint>
+    <functional> <map> <memory> <optional> <set> <span> <string> <string_view> <utility> <variant> <vector>)
+endif()
+
 add_custom_target(tests)  # every program of holdfast_test()
 add_custom_target(fuzz)   # every program of holdfast_fuzz(); their names are in fuzz_targets.txt
 file(WRITE ${CMAKE_BINARY_DIR}/fuzz_targets.txt "")
@@ -63,6 +76,14 @@ function(holdfast_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE HOLDFAST_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden")
   target_link_libraries(${name} PRIVATE ${arg_LIBS} holdfast_warnings nlohmann_json::nlohmann_json GTest::gtest GTest::gtest_main)
+  if(NOT arg_LABEL STREQUAL "sim")
+    target_compile_options(${name} PRIVATE ${holdfast_test_options})
+    if(HOLDFAST_TEST_PCH)
+      target_link_libraries(${name} PRIVATE Threads::Threads)
+      target_compile_options(${name} PRIVATE -fpch-preprocess)
+      target_precompile_headers(${name} REUSE_FROM holdfast_test_pch)
+    endif()
+  endif()
   add_dependencies(tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
