@@ -52,7 +52,7 @@ HttpServer::HttpServer(Router const& router, ServerOptions options)
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 
-Result<void> HttpServer::open_listener() {
+Result<void> HttpServer::bind() {
   if (options_.certificate) {
     Result<OwnedSslContext> context =
         make_server_context(options_.certificate->certificate_path, options_.certificate->key_path);
@@ -68,7 +68,9 @@ Result<void> HttpServer::open_listener() {
 
 Result<void> HttpServer::start() {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2).
-  if (Result<void> const opened = open_listener(); !opened) return opened;
+  if (listener_ < 0) {
+    if (Result<void> const bound = bind(); !bound) return bound;
+  }
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event listener_event{};
@@ -353,7 +355,10 @@ void HttpServer::forget(ClientPtr const& client) {
 }
 
 void HttpServer::stop(std::chrono::milliseconds grace) {
-  if (ended_ || !poller_.joinable()) return;
+  if (!poller_.joinable()) {
+    if (listener_ >= 0) ::close(std::exchange(listener_, -1));
+    return;
+  }
   draining_ = true;
   std::uint64_t const one = 1;
   [[maybe_unused]] ssize_t const woken = ::write(wake_, &one, sizeof one);

@@ -64,10 +64,13 @@ class HttpServer {
   HttpServer(HttpServer const&) = delete;
   HttpServer& operator=(HttpServer const&) = delete;
 
-  /// Binds, listens (backlog 511) and starts the threads.
+  /// Reads the certificate, binds and listens (backlog 511), so that the port is known before the first request is
+  /// served. start() does it if nobody has.
   /// Errors: Unavailable (address in use or unknown), Malformed (certificate).
+  Result<void> bind();
+  /// Starts the threads. Errors: as bind().
   Result<void> start();
-  std::uint16_t port() const { return port_; }  ///< The real one, after start().
+  std::uint16_t port() const { return port_; }  ///< The real one, after bind().
 
   /// Wakes every request that waits for `event`. Cheap when none does.
   void notify(std::string const& event);
@@ -82,7 +85,6 @@ class HttpServer {
   using ClientPtr = std::shared_ptr<Client>;
   using Clock = std::chrono::steady_clock;
 
-  Result<void> open_listener();
   void run_poller();
   void run_worker();
   void accept_all();
