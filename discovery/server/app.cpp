@@ -1,0 +1,112 @@
+#include "discovery/server/app.h"
+
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include <spdlog/spdlog.h>
+
+#include "discovery/server/version.h"
+#include "discovery/store/memory_store.h"
+#include "discovery/store/redis_store.h"
+#include "serve/state_files.h"
+
+namespace holdfast::discovery {
+
+namespace {
+
+/// The line that scripts wait for.
+void print_listening(HostPort const& at, char const* what) {
+  std::printf("listening on %s %s\n", to_text(at).c_str(), what);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+App::App(Settings settings) : settings_(std::move(settings)), metrics_(kVersion) {}
+
+App::~App() = default;
+
+Result<void> App::start() {
+  if (Result<void> const opened = open_store(); !opened) return opened;
+  if (Result<void> const made = make_state_dir(settings_.state_dir); !made) return made;
+  Result<OwnUrls> const own_urls = start_public();
+  if (!own_urls) return Unexpected(own_urls.error());
+  print_listening({settings_.listen.host, public_->port()}, "public");
+  if (Result<void> const started = start_admin(); !started) return started;
+  print_listening({settings_.admin_listen.host, admin_->port()}, "admin");
+  if (!store_answers())
+    spdlog::warn("the store does not answer yet; requests get 503 until it does");
+  return {};
+}
+
+Result<void> App::open_store() {
+  StoreOptions options;
+  options.lease = settings_.lease;
+  if (settings_.store == "memory") {
+    store_ = make_memory_store(options);
+    return {};
+  }
+  Result<RedisOptions> const redis = parse_redis_url(settings_.store);
+  if (!redis) return Unexpected(redis.error());
+  store_ = make_redis_store(options, *redis);
+  return {};
+}
+
+Result<CertificateFiles> App::certificate(OwnUrls const& own_urls) const {
+  if (!settings_.tls_cert.empty()) return load_certificate(settings_.tls_cert, settings_.tls_key);
+  std::vector<std::string> names = own_urls.host_names();
+  names.push_back(settings_.listen.host);
+  return make_or_load_certificate(settings_.state_dir, names);
+}
+
+Result<OwnUrls> App::start_public() {
+  Result<OwnUrls> own_urls = OwnUrls::parse(settings_.public_urls);
+  if (!own_urls) return own_urls;
+  Result<CertificateFiles> const files = certificate(*own_urls);
+  if (!files) return Unexpected(files.error());
+
+  ServerOptions options;
+  options.host = settings_.listen.host;
+  options.port = settings_.listen.port;
+  options.certificate = *files;
+  options.worker_count = settings_.workers;
+  public_ = std::make_unique<HttpServer>(router_, options);
+  if (Result<void> const bound = public_->bind(); !bound) return Unexpected(bound.error());
+  if (own_urls->list().empty())
+    own_urls = OwnUrls::of_listener(settings_.listen.host, public_->port());
+
+  std::printf("certificate sha256 %s\n", files->pin.c_str());
+  for (std::string const& url : own_urls->list()) std::printf("public url %s\n", url.c_str());
+  std::fflush(stdout);
+  api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion);
+  api_->add_routes(router_);
+  if (Result<void> const started = public_->start(); !started) return Unexpected(started.error());
+  return own_urls;
+}
+
+Result<void> App::start_admin() {
+  AdminOptions options;
+  options.host = settings_.admin_listen.host;
+  options.port = settings_.admin_listen.port;
+  options.state_dir = settings_.state_dir;
+  options.metrics = [this] { return metrics_.text(store_answers(), public_->counters()); };
+  options.not_ready = [this]() -> std::optional<std::string> {
+    if (draining_) return "draining";
+    if (!store_answers()) return "the store does not answer";
+    return std::nullopt;
+  };
+  admin_ = std::make_unique<AdminServer>(std::move(options));
+  return admin_->start();
+}
+
+bool App::store_answers() const { return store_->now_unix_ms().ok(); }
+
+void App::drain() {
+  draining_ = true;
+  spdlog::info("draining: finishing requests in hand for at most {}", to_text(settings_.grace));
+  public_->stop(settings_.grace);
+  admin_->stop(Duration(0));
+}
+
+}  // namespace holdfast::discovery

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "discovery/http/api.h"
+#include "discovery/http/own_urls.h"
+#include "discovery/registry/record_store.h"
+#include "discovery/server/metrics.h"
+#include "discovery/server/settings.h"
+#include "serve/admin.h"
+#include "serve/router.h"
+#include "serve/server.h"
+
+namespace holdfast::discovery {
+
+/// The service, put together: store, API, public listener, admin listener. One thread starts and stops it.
+class App {
+ public:
+  explicit App(Settings settings);
+  ~App();
+
+  /// Opens everything and prints the lines that scripts wait for. A store that does not answer is no reason not to
+  /// start: /readyz says so, and the API answers 503.
+  /// Errors: one sentence for stderr.
+  Result<void> start();
+
+  /// Not ready, no new connections, requests in hand finished within the grace, closed.
+  void drain();
+
+ private:
+  Result<void> open_store();
+  Result<CertificateFiles> certificate(OwnUrls const& own_urls) const;
+  Result<OwnUrls> start_public();
+  Result<void> start_admin();
+  bool store_answers() const;
+
+  Settings settings_;
+  std::atomic<bool> draining_{false};
+  Metrics metrics_;
+  std::unique_ptr<RecordStore> store_;
+  Router router_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<HttpServer> public_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+}  // namespace holdfast::discovery

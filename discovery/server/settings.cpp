@@ -1,0 +1,115 @@
+#include "discovery/server/settings.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "config/command_line.h"
+#include "discovery/server/version.h"
+
+namespace holdfast::discovery {
+
+namespace {
+
+constexpr Duration kLeaseMin{3'000};
+constexpr Duration kLeaseMax{3'600'000};
+
+constexpr char kDescription[] =
+    "Tells devices where a Hypercore project can be replicated right now: an HTTPS service that "
+    "maps discovery keys to "
+    "the replicators that registered for them. Any number of instances may share one Redis.";
+
+constexpr char kFooter[] = R"(
+Output:
+  certificate sha256 HEX         what clients may pin (--discovery-pin)
+  public url URL                 one line for each URL that signed requests may be meant for
+  listening on HOST:PORT public  (or admin) once the listener accepts; logs go to stderr
+
+Signals:
+  SIGTERM, SIGINT   drain: not ready, no new connections, finish requests in hand; a second one stops at once
+  SIGHUP            ignored
+
+Files in the state directory:
+  tls-cert.pem, tls-key.pem      the certificate that is made without --tls-cert; keep them, clients pin it
+  admin-token                    for anything but GET on the admin port (Authorization: Bearer)
+
+Exit status: 0 after a drain, --help and its like; 1 if it cannot start; 2 for bad usage.
+
+Examples:
+  holdfast-discovery --listen 0.0.0.0:8443 --public-url https://discovery.example.org:8443
+  HOLDFAST_DISCOVERY_STORE=redis://127.0.0.1:6379/0 holdfast-discovery --config /etc/holdfast/discovery.conf)";
+
+char const* environment(char const* name) {
+  char const* const value =
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread exists.
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+void add_settings(CommandLine& line, Settings& settings) {
+  line.group("Service");
+  line.add("listen", settings.listen, "Where to accept HTTPS; port 0 takes any free one");
+  line.add("public-url", settings.public_urls, "URL",
+           "A URL under which clients reach this service; by default that of the listener");
+  line.add("tls-cert", settings.tls_cert, "FILE",
+           "Certificate chain (PEM); without it a self-signed one is made");
+  line.add("tls-key", settings.tls_key, "FILE", "Private key (PEM) of --tls-cert");
+  line.add("lease", settings.lease, "How long a replicator counts without renewal");
+  line.add("new-keys", settings.new_keys, "MODE",
+           "Who may ask for keys that nobody hosts: none, token or open");
+  line.group("State");
+  line.add("store", settings.store, "URL", "memory (one instance) or redis://HOST:PORT/DB");
+  line.add("state-dir", settings.state_dir, "DIR", "Certificate and admin token");
+  line.add("cluster-secret", settings.cluster_secret, "FILE",
+           "Seals what instances share; not used yet");
+  line.group("Operation");
+  line.add("admin-listen", settings.admin_listen, "Plain HTTP for /metrics, /livez and /readyz");
+  line.add("workers", settings.workers, "N", "Threads that answer requests");
+  line.add("grace", settings.grace, "How long SIGTERM waits for requests in hand");
+  line.add("probe-allow", settings.probe_allow, "CIDR",
+           "Private ranges that self-tests may reach; not used yet");
+  add_log_flags(line, settings.log);
+}
+
+}  // namespace
+
+std::string default_state_dir() {
+  if (char const* const given = environment("STATE_DIRECTORY")) return given;
+  if (char const* const xdg = environment("XDG_STATE_HOME"))
+    return std::string(xdg) + "/holdfast-discovery";
+  if (char const* const home = environment("HOME"))
+    return std::string(home) + "/.local/state/holdfast-discovery";
+  return "/var/lib/holdfast-discovery";
+}
+
+std::variant<Settings, int> read_settings(int argc, char const* const* argv) {
+  Settings settings;
+  settings.state_dir = default_state_dir();
+  CommandLine line({"holdfast-discovery", kVersion, kDescription, kFooter});
+  add_settings(line, settings);
+  if (std::optional<int> const code = line.parse(argc, argv); code) return *code;
+  return settings;
+}
+
+Result<void> check_settings(Settings const& settings) {
+  auto const malformed = [](char const* text) { return Unexpected(ErrorCode::Malformed, text); };
+  if (settings.tls_cert.empty() != settings.tls_key.empty())
+    return malformed("--tls-cert and --tls-key belong together");
+  if (settings.lease < kLeaseMin || settings.lease > kLeaseMax)
+    return malformed("--lease is from 3s to 1h");
+  if (settings.workers < 1 || settings.workers > 1024)
+    return malformed("--workers is from 1 to 1024");
+  if (settings.new_keys != "none" && settings.new_keys != "token" && settings.new_keys != "open") {
+    return malformed("--new-keys is none, token or open");
+  }
+  if (settings.new_keys != "none")
+    return malformed("--new-keys token and open are not there yet: use none");
+  if (settings.store.starts_with("redis-sentinel://") ||
+      settings.store.starts_with("redis-cluster://")) {
+    return malformed("--store: Sentinel and Cluster are not there yet: use redis://HOST:PORT/DB");
+  }
+  if (settings.store != "memory" && !settings.store.starts_with("redis://")) {
+    return malformed("--store is memory or redis://HOST:PORT/DB");
+  }
+  return {};
+}
+
+}  // namespace holdfast::discovery

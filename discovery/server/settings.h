@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "config/logging.h"
+#include "config/values.h"
+
+namespace holdfast::discovery {
+
+/// What holdfast-discovery can be told (docs/operations/discovery.md).
+struct Settings {
+  HostPort listen{"0.0.0.0", 8443};
+  std::string tls_cert;
+  std::string tls_key;
+  std::vector<std::string> public_urls;
+  std::string store = "memory";
+  std::string state_dir;
+  Duration lease{60'000};
+  std::uint64_t workers = 16;
+  Duration grace{10'000};
+  HostPort admin_listen{"127.0.0.1", 9090};
+  LogOptions log;
+
+  // Accepted now, so that configuration files need not change; see the manual page for what they will do.
+  std::string new_keys = "none";
+  std::string cluster_secret;
+  std::vector<std::string> probe_allow;
+};
+
+/// Reads command line, environment and file.
+/// Returns: the settings, or the exit code to end with (0 after --help and its like; the message is out already).
+std::variant<Settings, int> read_settings(int argc, char const* const* argv);
+
+/// What no single flag can say by itself. Errors: Malformed, one sentence for stderr.
+Result<void> check_settings(Settings const& settings);
+
+/// STATE_DIRECTORY (systemd), else XDG_STATE_HOME/holdfast-discovery, else ~/.local/state/holdfast-discovery.
+std::string default_state_dir();
+
+}  // namespace holdfast::discovery
