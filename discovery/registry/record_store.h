@@ -20,7 +20,7 @@ namespace holdfast::discovery {
 
 /// Bounds and lengths that a store keeps to. All instances on one store use the same.
 struct StoreOptions {
-  Duration lease{60'000};          ///< At least 3 s.
+  Duration lease{60'000};          ///< At least 1 s; services grant at least 3 s.
   Duration forget_after{600'000};  ///< After a lease ran out, for so long its keys count as known.
   Duration nonce_life{300'000};
   std::size_t replicators_max = 100'000;

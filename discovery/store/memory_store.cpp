@@ -304,7 +304,7 @@ UnixClock system_unix_clock() {
 }
 
 std::unique_ptr<RecordStore> make_memory_store(StoreOptions options, UnixClock clock) {
-  HOLDFAST_CHECK(options.lease >= Duration(3'000));
+  HOLDFAST_CHECK(options.lease >= Duration(1'000));
   return std::make_unique<MemoryStore>(options, std::move(clock));
 }
 

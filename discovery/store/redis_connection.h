@@ -23,7 +23,8 @@ class RedisConnection {
   /// Connects and selects the database. A name is resolved first, by the system's resolver, which keeps
   /// to its own time-out: give an address where that matters.
   /// Errors: Unavailable.
-  static Result<std::unique_ptr<RedisConnection>> open(RedisOptions const& options, Deadline deadline);
+  static Result<std::unique_ptr<RedisConnection>> open(RedisOptions const& options,
+                                                       Deadline deadline);
   ~RedisConnection();
   RedisConnection(RedisConnection const&) = delete;
   RedisConnection& operator=(RedisConnection const&) = delete;

@@ -42,7 +42,8 @@ struct ReplyBuilder {
   }
 
   static void* integer(redisReadTask const* task, long long value) {
-    return place(task, {.kind = RedisReply::Kind::Integer, .integer = value, .text = {}, .items = {}});
+    return place(task,
+                 {.kind = RedisReply::Kind::Integer, .integer = value, .text = {}, .items = {}});
   }
 
   static void* nil(redisReadTask const* task) { return place(task, {}); }
@@ -78,7 +79,7 @@ RedisReplyReader::RedisReplyReader(Options options)
       items_left_(options.items_max),
       reader_(redisReaderCreateWithFunctions(&functions)) {
   HOLDFAST_CHECK(reader_ != nullptr);
-  redisReaderSetPrivdata(reader_.get(), this);
+  reader_->privdata = this;  // The macro of hiredis 0.14 is C only.
 }
 
 RedisReplyReader::~RedisReplyReader() = default;
