@@ -35,5 +35,5 @@ set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery
 set(holdfast_uses_holdfast-discovery holdfast::discovery_server)
 
 # Folders that are arithmetic on what they are given: no threads, clocks, files, sockets, environment or randomness.
-set(holdfast_pure base codec crypto merkle core wire sync registration replicator_policy replicator_dialects
+set(holdfast_pure base codec crypto merkle core wire sync registration replicator_dialects
     discovery_registry)
