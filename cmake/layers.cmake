@@ -17,7 +17,7 @@ set(holdfast_uses_serve holdfast::base nlohmann_json::nlohmann_json PkgConfig::h
     Threads::Threads)
 set(holdfast_uses_net holdfast::sync holdfast::registration holdfast::store PkgConfig::httplib OpenSSL::SSL
     OpenSSL::Crypto Boost::headers Threads::Threads)
-set(holdfast_uses_cli holdfast::net holdfast::config CLI11::CLI11 spdlog::spdlog)
+set(holdfast_uses_cli holdfast::net holdfast::config CLI11::CLI11 spdlog::spdlog nlohmann_json::nlohmann_json PkgConfig::httplib)
 set(holdfast_uses_holdfast holdfast::cli)
 
 # replicator
@@ -29,7 +29,7 @@ set(holdfast_uses_holdfast-replicator holdfast::replicator_daemon)
 # discovery
 set(holdfast_uses_discovery_registry holdfast::registration)
 set(holdfast_uses_discovery_store holdfast::discovery_registry PkgConfig::hiredis Boost::headers Threads::Threads)
-set(holdfast_uses_discovery_http holdfast::discovery_registry holdfast::serve)
+set(holdfast_uses_discovery_http holdfast::discovery_registry holdfast::serve nlohmann_json::nlohmann_json)
 set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery_http holdfast::config PkgConfig::prometheus_core CLI11::CLI11
     spdlog::spdlog)
 set(holdfast_uses_holdfast-discovery holdfast::discovery_server)
