@@ -172,7 +172,7 @@ test('requests out of range are answered with NoData', async (t) => {
 });
 
 /** Announces a thousand blocks it does not have, and answers what is asked of it as `lie` says. */
-function liar(attacker, key, lie) {
+async function liar(attacker, key, lie) {
   let asked = 0;
   let met;
   const first = new Promise((resolve) => { met = resolve; });
@@ -186,6 +186,7 @@ function liar(attacker, key, lie) {
       },
     },
   });
+  await within(10 * kSecond, 'the core', channel.fullyOpened());
   channel.put('sync', sync(1_000));
   channel.put('range', { drop: false, start: 0, length: 1_000 });
   return { channel, first, get asked() { return asked; } };
@@ -212,7 +213,7 @@ for (const [what, lie] of [
     const { key, length } = await writer.run(write, { count: 100, bytes: 1_000 });
     const node = await startReplicator(t, { projects: [key] });
     const attacker = await connectNoise(node.port);
-    const one = liar(attacker, key, lie);
+    const one = await liar(attacker, key, lie);
     await within(10 * kSecond, 'a request to the liar', one.first);
     // The liar stays connected, as far as it is let, while the writer comes.
     await writer.run(dial, { port: node.port });

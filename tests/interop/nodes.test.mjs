@@ -41,12 +41,12 @@ test('two nodes mirror each other: what is written at one is read at the other',
 });
 
 /** Hands the keys in context.state.extra over under the root core, on the blind-peer channel of the link. */
-async function handOver(context, { referrer, prove = true }) {
+async function handOver(context, { referrer }) {
   const { default: BlindPeerMuxer } = await context.import('blind-peer-muxer');
   const link = context.state.link;
   await link.opened;
   const root = context.state.core;
-  while (prove && root.peers.length === 0) await new Promise((resolve) => root.once('peer-add', resolve));
+  while (root.peers.length === 0) await new Promise((resolve) => root.once('peer-add', resolve));
   const channel = new BlindPeerMuxer(link.noise);
   const cores = context.state.extra.map((core) => ({ key: core.key, length: core.length }));
   channel.addCores({ referrer: referrer ?? root.key, priority: 0, announce: false, cores });
@@ -110,19 +110,18 @@ test('cores are not taken under a project that the node does not host', async (t
 test('cores are not taken from somebody who has not proven the project', async (t) => {
   const writer = await App.start(t);
   const { key } = await writer.run(write, { count: 10 });
-  const node = await startReplicator(t, { projects: [key] });
   const stranger = await App.start(t);
+  const own = await stranger.run(write, { count: 3, seed: 'own' });
   await stranger.run(writeExtra, { count: 2 });
-  await stranger.run(dial, { port: node.port });
-  await stranger.run(handOver, { referrer: key, prove: false });
-  // Everything written before was handled when a later core on the same connection has been answered.
+  const node = await startReplicator(t, { projects: [key, own.key] });
   await writer.run(dial, { port: node.port });
   await writer.run(uploaded);
-  const peers = await stranger.run(async (context, key) => {
-    const root = await context.open({ key });
-    await context.reached(root, 10);
-    return context.state.extra.map((core) => core.peers.length);
-  }, key);
+  await stranger.run(dial, { port: node.port });
+  await stranger.run(handOver, { referrer: key });
+  // It has proven another project, and that one is served; the keys under the first project are not taken.
+  await stranger.run(uploaded);
+  await stranger.run((context) => context.state.core.append('more').then(() => context.uploaded(context.state.core)));
+  const peers = await stranger.run((context) => context.state.extra.map((core) => core.peers.length));
   assert.deepEqual(peers, [0, 0]);
 });
 

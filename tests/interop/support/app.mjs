@@ -66,9 +66,19 @@ class Context {
     return link;
   }
 
+  /** Keeps the store in sync the way Holdfast's own package does it. */
+  async connect(key, { url, pin, ...options }) {
+    const { connect } = await import('../../../client-sdk/js/index.js');
+    const session = connect(this.store, key, { discovery: url, pin, backoff: { base: 50, cap: 500 }, ...options });
+    this.links.add({ stop: () => session.close() });
+    session.on('error', (error) => { session.lastError = error; });
+    return session;
+  }
+
   async reached(core, length, ms = 30_000) {
     await within(ms, `length ${length}`, (async () => {
-      while (core.length < length) await once(core, 'append');
+      // A core that starts on a later fork gets its length with the event `truncate`.
+      while (core.length < length) await Promise.race([once(core, 'append'), once(core, 'truncate')]);
     })());
   }
 

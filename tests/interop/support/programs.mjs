@@ -108,6 +108,11 @@ async function start(t, name, args, { listeners = ['public', 'admin'], file = pr
   return program;
 }
 
+/** Arguments for a replicator (and options for holdfast-client) to use this discovery service. */
+export function discoveryArgs({ url, pin }) {
+  return ['--discovery', url, '--discovery-pin', pin];
+}
+
 export async function startReplicator(t, options = {}) {
   const { data = await temporaryFolder(t), port = 0, projects = [], peers = [], args = [], file, env } = options;
   const list = ['--data', data, '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0'];
@@ -132,8 +137,9 @@ export async function startDiscovery(t, { port = 0, state, args = [] } = {}) {
     '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--state-dir', folder,
     '--store', 'memory', '--lease', '10s', '--probe-allow', '127.0.0.0/8', ...args,
   ]);
-  const [pin] = await program.line(/\b[0-9a-f]{64}\b/);
+  const [, pin] = await program.line(/certificate sha256 ([0-9a-f]{64})/);
   program.pin = pin;
+  program.state = folder;
   program.url = `https://127.0.0.1:${program.ports.public}`;
   return program;
 }
