@@ -8,6 +8,8 @@ const kSignatureBytes = 64;
 const kSignedBytesMax = 4_096;
 const kAddressesMax = 8;
 const kTransports = ['tcp', 'ws'];
+const kHost = /^[A-Za-z0-9.:_-]*$/;
+const kUrl = /^wss?:\/\/[^\x00-\x20\x7f-\uffff@#/?]+(?:[/?][\x21\x22\x24-\x7e]*)?$/; // no user info, no fragment
 const kName = /^[A-Za-z0-9._-]{0,64}$/;
 
 /**
@@ -60,8 +62,8 @@ function decodeAddress(state) {
   const host = text(state, 253);
   const port = c.uint.decode(state);
   const url = text(state, 255);
-  if (transport === 'tcp' && port > 0 && port < 65_536 && url === '') return { transport, host, port };
-  if (transport === 'ws' && port === 0 && host === '' && /^wss?:\/\/[\x21-\x7e]+$/.test(url)) return { transport, host, port, url };
+  if (transport === 'tcp' && kHost.test(host) && port > 0 && port < 65_536 && url === '') return { transport, host, port };
+  if (transport === 'ws' && port === 0 && host === '' && kUrl.test(url)) return { transport, host, port, url };
   throw bad('has a malformed address');
 }
 

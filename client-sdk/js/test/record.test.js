@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { discoveryKeyOf, keyholderOf } from '../index.js';
 import { proofHolds } from '../lib/proof.js';
@@ -69,5 +70,32 @@ test('a proof holds for its node, project and time only', () => {
   for (const broken of [undefined, null, 7, {}, { ...proof, signature: 7 }, { ...proof, signature: 'ab' },
     { ...proof, expires: '2000' }, { ...proof, expires: -1 }, { ...proof, expires: 1e300 }]) {
     assert.equal(proofHolds(broken, facts), false);
+  }
+});
+
+test('the vectors that the C++ side is held to', async () => {
+  const read = async (name) => {
+    const file = new URL(`../../../tests/golden/registration/${name}.json`, import.meta.url);
+    return JSON.parse(await readFile(file, 'utf8'));
+  };
+  const { records, refused } = await read('records');
+  assert.ok(records.length > 0);
+  for (const { name, record, base64url } of records) {
+    const opened = openRecord(base64url);
+    assert.equal(opened.id.toString('hex'), record.id, name);
+    for (const member of ['seq', 'region', 'group', 'capacity', 'accept', 'software']) {
+      assert.equal(opened[member], record[member], `${name}: ${member}`);
+    }
+    const addresses = opened.addresses.map(({ transport, host, port, url = '' }) => ({ kind: transport, host, port, url }));
+    assert.deepEqual(addresses, record.addresses, name);
+  }
+  for (const { name, base64url } of refused) assert.throws(() => openRecord(base64url), isBadRecord, name);
+  const { proofs } = await read('keyholder_proofs');
+  assert.ok(proofs.length > 0);
+  for (const { project_key: project, registry_key: registry, replicator, json } of proofs) {
+    assert.equal(keyholderOf(project).toString('hex'), json.keyholder);
+    const facts = { id: Buffer.from(replicator, 'hex'), discoveryKey: Buffer.from(registry, 'hex'), keyholder: keyholderOf(project) };
+    assert.equal(proofHolds(json, { ...facts, now: 0 }), true);
+    assert.equal(proofHolds(json, { ...facts, now: json.expires * 1_000 }), false);
   }
 });
