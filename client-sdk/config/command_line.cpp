@@ -20,9 +20,12 @@ std::string upper_snake(std::string text) {
 }
 
 /// A check that runs the parser and, for CLI11, returns its complaint or nothing.
+/// `may_be_unset`: empty text is taken, as --print-config writes it for what is not set.
 template <typename T>
-std::function<std::string(std::string const&)> complaint_of(Result<T> (*parse)(std::string_view)) {
-  return [parse](std::string const& text) {
+std::function<std::string(std::string const&)> complaint_of(Result<T> (*parse)(std::string_view),
+                                                            bool may_be_unset) {
+  return [parse, may_be_unset](std::string const& text) {
+    if (text.empty() && may_be_unset) return std::string();
     Result<T> const parsed = parse(text);
     return parsed ? std::string() : parsed.error().detail;
   };
@@ -31,13 +34,15 @@ std::function<std::string(std::string const&)> complaint_of(Result<T> (*parse)(s
 /// Adds an option whose text our own parser reads into `target`.
 template <typename T>
 CLI::Option* add_parsed(CLI::App& app, std::string const& flag, T& target,
-                        Result<T> (*parse)(std::string_view), std::string const& help) {
+                        Result<T> (*parse)(std::string_view), std::string const& help,
+                        bool may_be_unset = false) {
   auto const set = [&target, parse](std::string const& text) {
     Result<T> parsed = parse(text);
     if (parsed) target = *std::move(parsed);  // The check below has already complained otherwise.
   };
   CLI::Option* const option = app.add_option_function<std::string>(flag, set, help);
-  return option->check(complaint_of(parse), "")->default_str(to_text(target));
+  std::string const shown = may_be_unset ? std::string() : to_text(target);
+  return option->check(complaint_of(parse, may_be_unset), "")->default_str(shown);
 }
 
 bool given(std::string const& flag, int argc, char const* const* argv) {
@@ -128,15 +133,19 @@ void CommandLine::add(std::string const& name, ByteSize& target, std::string con
 
 void CommandLine::add(std::string const& name, HostPort& target, std::string const& help) {
   std::string const& flag = add_setting(name);
-  CLI::Option* const option = add_parsed(*app_, flag, target, &parse_host_port, help);
-  option->type_name("HOST:PORT")->envname(settings_.back().variable);
-  if (target.host.empty()) option->default_str("");
+  add_parsed(*app_, flag, target, &parse_host_port, help, /*may_be_unset=*/target.host.empty())
+      ->type_name("HOST:PORT")
+      ->envname(settings_.back().variable);
 }
 
 void CommandLine::add(std::string const& name, std::vector<std::string>& target,
                       std::string const& placeholder, std::string const& help) {
   std::string const& flag = add_setting(name);
-  app_->add_option(flag, target, help + " (repeatable)")
+  auto const set = [&target](std::vector<std::string> texts) {
+    std::erase(texts, std::string());
+    target = std::move(texts);
+  };
+  app_->add_option_function<std::vector<std::string>>(flag, set, help + " (repeatable)")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -158,7 +167,7 @@ void CommandLine::add(std::string const& name, std::vector<HostPort>& target,
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(complaint_of(&parse_host_port), "")
+      ->check(complaint_of(&parse_host_port, /*may_be_unset=*/true), "")
       ->type_name("HOST:PORT")
       ->envname(settings_.back().variable);
 }

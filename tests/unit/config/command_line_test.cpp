@@ -36,6 +36,8 @@ class CommandLineTest : public testing::Test {
   std::optional<int> parse(std::vector<std::string> const& words) {
     listen = {"0.0.0.0", 8443};
     urls = {};
+    peers = {};
+    advertise = {};
     lease = Duration(60'000);
     store = "memory";
     quiet = false;
@@ -43,6 +45,8 @@ class CommandLineTest : public testing::Test {
     CommandLine line({"holdfast-test", "1.2.3", "A program.", ""});
     line.add("listen", listen, "Where to listen");
     line.add("public-url", urls, "URL", "Own URL");
+    line.add("peer", peers, "Who else");
+    line.add("advertise", advertise, "Where others reach us");
     line.add("lease", lease, "How long");
     line.add("store", store, "URL", "Where");
     line.add("quiet", quiet, "Say less");
@@ -55,6 +59,8 @@ class CommandLineTest : public testing::Test {
 
   HostPort listen;
   std::vector<std::string> urls;
+  std::vector<HostPort> peers;
+  HostPort advertise;
   Duration lease{};
   std::string store;
   std::string new_keys = "none";
@@ -154,6 +160,16 @@ TEST_F(CommandLineTest, PrintedConfigurationReadsBackTheSame) {
   EXPECT_TRUE(quiet);
   EXPECT_EQ(store, "redis://h:1/0");
   EXPECT_EQ(listen, (HostPort{"0.0.0.0", 8443}));
+}
+
+TEST_F(CommandLineTest, WhatIsNotSetStaysUnsetThroughAPrintedConfiguration) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({"--print-config"}), 0);
+  write_file(testing::internal::GetCapturedStdout());
+  EXPECT_EQ(parse({"--config", file_}), std::nullopt);
+  EXPECT_TRUE(urls.empty());
+  EXPECT_TRUE(peers.empty());
+  EXPECT_EQ(advertise, HostPort{});
 }
 
 TEST(CommandLineWithSubcommands, ARepeatableFlagLeavesPositionalsAlone) {
