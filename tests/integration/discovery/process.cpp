@@ -1,0 +1,279 @@
+#include "integration/discovery/process.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "registration/api.h"
+#include "registration/http_signature.h"
+#include "registration/record.h"
+
+namespace holdfast::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+std::string read_file(std::string const& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+int free_port() {
+  int const fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  socklen_t size = sizeof address;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+int port_of(std::string const& at) { return std::atoi(at.substr(at.rfind(':') + 1).c_str()); }
+
+std::vector<std::string> discovery_words(std::vector<std::string> const& more,
+                                         std::string const& state_dir) {
+  std::vector<std::string> words = {HOLDFAST_DISCOVERY_PROGRAM,
+                                    "--listen",
+                                    "127.0.0.1:0",
+                                    "--admin-listen",
+                                    "127.0.0.1:0",
+                                    "--state-dir",
+                                    state_dir};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+template <typename Client>
+int poll_status(std::chrono::milliseconds at_most, int status, Client& client,
+                std::string const& path) {
+  Clock::time_point const deadline = Clock::now() + at_most;
+  int last = 0;
+  while (last != status && Clock::now() < deadline) {
+    auto const answer = client.Get(path.c_str());
+    last = answer ? answer->status : 0;
+    if (last != status) std::this_thread::sleep_for(50ms);
+  }
+  return last;
+}
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder() {
+  std::string pattern = testing::TempDir() + "holdfast_test.XXXXXX";
+  char const* const made = ::mkdtemp(pattern.data());
+  path_ = made == nullptr ? testing::TempDir() : made;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  if (path_ != testing::TempDir()) std::filesystem::remove_all(path_, ignored);
+}
+
+Process::Process(std::vector<std::string> const& words, std::string const& output_base)
+    : base_(output_base) {
+  std::vector<char*> argv;
+  for (std::string const& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  pid_ = ::fork();
+  if (pid_ != 0) return;
+  int const out = ::open((base_ + ".out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  int const err = ::open((base_ + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  ::dup2(out, 1);
+  ::dup2(err, 2);
+  ::execv(argv[0], argv.data());
+  ::_exit(127);
+}
+
+Process::~Process() {
+  if (!running()) return;
+  ::kill(pid_, SIGKILL);
+  wait(5s);
+}
+
+void Process::signal(int number) const { ::kill(pid_, number); }
+
+bool Process::running() {
+  if (exit_code_) return false;
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+    exit_code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+  return !exit_code_;
+}
+
+std::optional<int> Process::wait(std::chrono::milliseconds at_most) {
+  Clock::time_point const deadline = Clock::now() + at_most;
+  while (running() && Clock::now() < deadline) std::this_thread::sleep_for(5ms);
+  return exit_code_;
+}
+
+std::string Process::output() const { return read_file(base_ + ".out"); }
+std::string Process::errors() const { return read_file(base_ + ".err"); }
+
+std::optional<std::string> Process::line_after(std::string const& start) {
+  Clock::time_point const deadline = Clock::now() + 10s;
+  do {
+    std::istringstream lines(output());
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with(start)) return line.substr(start.size());
+    }
+    std::this_thread::sleep_for(10ms);
+  } while (running() && Clock::now() < deadline);
+  return std::nullopt;
+}
+
+Discovery::Discovery(std::vector<std::string> const& more, std::string const& state)
+    : state_dir(state.empty() ? folder.path() : state),
+      process(discovery_words(more, state_dir), folder.path() + "/discovery") {
+  Clock::time_point const deadline = Clock::now() + 10s;
+  while (Clock::now() < deadline && admin_port == 0 && process.running()) {
+    std::istringstream lines(process.output());
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.starts_with("listening on ")) continue;
+      int const found = port_of(line.substr(0, line.rfind(' ')));
+      if (line.ends_with(" public")) port = found;
+      if (line.ends_with(" admin")) admin_port = found;
+    }
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_NE(port, 0);
+  EXPECT_NE(admin_port, 0) << process.errors();
+}
+
+TrustingClient::TrustingClient(int port, std::string const& certificate_path)
+    : httplib::SSLClient("127.0.0.1", port) {
+  set_ca_cert_path(certificate_path.c_str());
+  enable_server_certificate_verification(true);
+}
+
+TrustingClient Discovery::https() const {
+  return TrustingClient(port, state_dir + "/tls-cert.pem");
+}
+
+httplib::Client Discovery::admin() const { return httplib::Client("127.0.0.1", admin_port); }
+
+Redis::Redis() : port_(free_port()) { start(); }
+
+void Redis::start() {
+  server_.emplace(std::vector<std::string>{"/usr/bin/redis-server", "--port", std::to_string(port_),
+                                           "--bind", "127.0.0.1", "--save", "", "--appendonly",
+                                           "no", "--dir", folder_.path()},
+                  folder_.path() + "/redis" + std::to_string(starts_++));
+  Clock::time_point const deadline = Clock::now() + 10s;
+  while (Clock::now() < deadline &&
+         server_->output().find("Ready to accept") == std::string::npos) {
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
+void Redis::kill() {
+  server_->signal(SIGKILL);
+  server_->wait(5s);
+}
+
+void Redis::flush_all() const {
+  std::string const command =
+      "/usr/bin/redis-cli -p " + std::to_string(port_) + " FLUSHALL > /dev/null";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+}
+
+Node::Node(Byte number)
+    : keys([number] {
+        EXPECT_TRUE(init_crypto().ok());
+        Seed seed;
+        seed.bytes.fill(number);
+        return KeyPair::from_seed(seed);
+      }()) {}
+
+std::string Node::path() const { return "/replicators/" + keys.public_key.hex(); }
+
+httplib::Result Node::send(Discovery const& to, std::string const& method, std::string const& rest,
+                           std::string const& body, std::optional<std::string> nonce) const {
+  TrustingClient client = to.https();
+  if (!nonce) {
+    auto const answer = client.Get("/nonce");
+    nonce = answer ? answer->get_header_value("Replay-Nonce") : std::string();
+  }
+  std::string const uri = to.base_url() + path() + rest;
+  registration::SignatureHeaders const fields = registration::sign_request(
+      {.method = method, .target_uri = uri, .body = as_bytes(body)},
+      {.created_unix_s = 1, .nonce = *nonce, .key_id = keys.public_key}, keys);
+  httplib::Request request;
+  request.method = method;
+  request.path = path() + rest;
+  request.body = body;
+  request.headers = {{"Content-Digest", fields.content_digest},
+                     {"Signature-Input", fields.signature_input},
+                     {"Signature", fields.signature},
+                     {"Content-Type", "application/json"}};
+  return client.send(request);
+}
+
+httplib::Result Node::register_at(Discovery const& at, std::uint64_t seq) const {
+  registration::Record record;
+  record.id = keys.public_key;
+  record.seq = seq;
+  record.addresses = {
+      {.kind = registration::AddressKind::Tcp, .host = "", .port = 4838, .url = ""}};
+  Result<registration::SignedRecord> const made = registration::sign_record(record, keys);
+  EXPECT_TRUE(made.ok());
+  return send(at, "PUT", "",
+              registration::to_json(registration::RegistrationRequest{.record = made->bytes}));
+}
+
+httplib::Result Node::list_project(Discovery const& at, CoreKey const& project) const {
+  registration::ProjectsRequest request;
+  registration::ProjectListing listing;
+  listing.key = discovery_key_of(project);
+  request.replace = true;
+  request.add = {listing};
+  return send(at, "POST", "/projects", registration::to_json(request));
+}
+
+std::string sync_path(CoreKey const& project) {
+  return "/project/" + discovery_key_of(project).hex() + "/sync";
+}
+
+CoreKey project_key(Byte number) {
+  CoreKey key;
+  key.bytes.fill(number);
+  return key;
+}
+
+std::string problem_of(httplib::Result const& answer) {
+  if (!answer) return "no answer: " + httplib::to_string(answer.error());
+  nlohmann::json const body =
+      nlohmann::json::parse(answer->body, nullptr, /*allow_exceptions=*/false);
+  std::string const type = body.is_object() ? body.value("type", "") : std::string();
+  return type.substr(type.rfind(':') + 1);
+}
+
+int status_within(std::chrono::milliseconds at_most, int status, httplib::Client& client,
+                  std::string const& path) {
+  return poll_status(at_most, status, client, path);
+}
+int status_within(std::chrono::milliseconds at_most, int status, httplib::SSLClient& client,
+                  std::string const& path) {
+  return poll_status(at_most, status, client, path);
+}
+
+}  // namespace holdfast::test
