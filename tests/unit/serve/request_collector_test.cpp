@@ -104,6 +104,23 @@ TEST_F(RequestCollectorTest, HeadsAreBoundedOnBothSides) {
   EXPECT_EQ(refusal_of(start + std::string(8200, 'a')), 431) << "before the head ends";
 }
 
+// Found by the fuzz target: a cut between CR and LF refused what fits exactly.
+TEST_F(RequestCollectorTest, WhatFitsExactlyFitsHoweverItIsCut) {
+  std::string const longest_line = "GET /" + std::string(1023, 'a') + " HTTP/1.1" + "\r\n";
+  std::string const start = "GET /small HTTP/1.1\r\nX: ";
+  std::string const longest_head = start + std::string(8192 - start.size() - 2, 'a') + "\r\n\r\n";
+  // The line limit is that of the target and 64 bytes for method and version.
+  RequestLimits const tight{.target_bytes_max = longest_line.size() - 2 - 64};
+  for (std::size_t cut = 1; cut < longest_head.size(); ++cut) {
+    RequestCollector line(router, tight);
+    RequestCollector head = collector();
+    line.receive(longest_line.substr(0, cut));
+    head.receive(longest_head.substr(0, cut));
+    ASSERT_FALSE(line.refusal()) << cut;
+    ASSERT_FALSE(head.refusal()) << cut;
+  }
+}
+
 TEST_F(RequestCollectorTest, BodiesAreRefusedByTheHeadAlone) {
   EXPECT_EQ(refusal_of("PUT /items/7 HTTP/1.1\r\nContent-Length: 16\r\n\r\n"), 0);
   EXPECT_EQ(refusal_of("PUT /items/7 HTTP/1.1\r\nContent-Length: 17\r\n\r\n"), 413);
