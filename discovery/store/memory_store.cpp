@@ -5,12 +5,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
 #include "base/mutex.h"
+#include "crypto/hash.h"
 
 namespace holdfast::discovery {
 
@@ -33,6 +35,28 @@ struct Kept {
 
 /// Who is listed for one key. Ids are admitted, so a sorted map is small and ordered.
 using Hosts = std::map<PublicKey, std::optional<KeyholderProof>>;
+
+/// A host that could be given.
+struct Chosen {
+  bool is_elsewhere;
+  Hash rank;
+  PublicKey id;
+  Kept const* kept;
+  std::optional<KeyholderProof> proof;
+
+  bool operator<(Chosen const& other) const {
+    return std::tie(is_elsewhere, rank) < std::tie(other.is_elsewhere, other.rank);
+  }
+};
+
+/// Cuts a long list down. Which are left over depends on the key, so that nobody can choose an id that comes
+/// first for every key.
+void keep_best(std::vector<Chosen>& hosts, HostQuery const& query) {
+  if (hosts.size() <= query.candidates_max) return;
+  for (Chosen& host : hosts) host.rank = blake2b({query.key.view(), host.id.view()});
+  std::sort(hosts.begin(), hosts.end());
+  hosts.erase(hosts.begin() + static_cast<std::ptrdiff_t>(query.candidates_max), hosts.end());
+}
 
 class MemoryStore final : public RecordStore {
  public:
@@ -224,24 +248,21 @@ Result<HostAnswer> MemoryStore::hosts_of(HostQuery const& query) {
   out.now_unix_ms = clock_();
   auto const found = hosts_.find(query.key);
   if (found == hosts_.end()) return out;
-  std::uint64_t const now_s = out.now_unix_ms / 1000;
-  std::vector<Host> elsewhere;
+  std::vector<Chosen> chosen;
   for (auto const& [id, proof] : found->second) {
-    bool const is_proven = proof && proof->expires_unix_s > now_s;
+    bool const is_proven = proof && proof->expires_unix_s > out.now_unix_ms / 1000;
     if (query.keyholder && (!is_proven || proof->keyholder != *query.keyholder)) continue;
     out.known = true;
     Kept const& kept = replicators_.at(id);
     if (kept.state != ReplicatorState::Active || kept.lease_end_unix_ms <= out.now_unix_ms) {
       continue;
     }
-    std::vector<Host>& to =
-        query.region.empty() || kept.region == query.region ? out.hosts : elsewhere;
-    if (to.size() >= query.candidates_max) continue;
-    to.push_back({entry_of(id, kept, out.now_unix_ms), is_proven ? proof : std::nullopt});
+    bool const is_elsewhere = !query.region.empty() && kept.region != query.region;
+    chosen.push_back({is_elsewhere, {}, id, &kept, is_proven ? proof : std::nullopt});
   }
-  for (Host& host : elsewhere) {
-    if (out.hosts.size() >= query.candidates_max) break;
-    out.hosts.push_back(std::move(host));
+  keep_best(chosen, query);
+  for (Chosen& host : chosen) {
+    out.hosts.push_back({entry_of(host.id, *host.kept, out.now_unix_ms), std::move(host.proof)});
   }
   return out;
 }
