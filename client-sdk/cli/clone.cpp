@@ -25,8 +25,10 @@ class ProgressDisplay {
   void show(net::CloneProgress const& now, bool last) {
     Instant const at = net::steady_now();
     bool const due = at - shown_at_ >= (bar_ ? kBarEvery : kLineEvery);
-    if (!last && (!due || now == shown_)) return;
-    if (last && now == shown_ && !bar_) return;
+    bool const same = now.blocks_held == shown_.blocks_held && now.length == shown_.length &&
+                      now.complete() == shown_complete_;
+    if (!last && (!due || same)) return;
+    if (last && same && !bar_) return;
     Duration const passed = at - shown_at_;
     double const rate = passed > Duration(0) && shown_at_ != Instant{}
                             ? static_cast<double>(now.bytes_received - shown_.bytes_received) /
@@ -36,6 +38,7 @@ class ProgressDisplay {
     if (last && bar_) std::printf("\n");
     std::fflush(stdout);
     shown_ = now;
+    shown_complete_ = now.complete();
     shown_at_ = at;
   }
 
@@ -64,6 +67,7 @@ class ProgressDisplay {
   bool json_;
   bool bar_;
   net::CloneProgress shown_;
+  bool shown_complete_ = false;
   Instant shown_at_{};
 };
 

@@ -47,8 +47,7 @@ Exit status(Settings const& settings, Arguments const& arguments) {
     for (auto const& [name, value] : figures) out["metrics"][name] = value;
     std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
-    std::printf("%s%s%s\n", is_ready ? "ready" : "not ready", reason.empty() ? "" : ": ",
-                reason.c_str());
+    std::printf("%s%s\n", is_ready ? "ready" : "not ready: ", is_ready ? "" : reason.c_str());
     for (auto const& [name, value] : figures) {
       std::printf("  %-60s %s\n", name.c_str(), value.c_str());
     }

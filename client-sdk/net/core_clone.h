@@ -31,7 +31,6 @@ struct CloneProgress {
   bool complete() const {
     return remote_length && length > 0 && length >= *remote_length && contiguous_length >= length;
   }
-  friend bool operator==(CloneProgress const&, CloneProgress const&) = default;
 };
 
 /// A core that is being copied from the network into a directory, for as long as this lives.
