@@ -55,6 +55,7 @@ class Retirer {
 
   /// Not synced: the commit that makes the cut visible comes later in the same log, and is.
   Result<void> flush() {
+    if (Result<void> room = database_.check_space(batch_.GetDataSize()); !room) return room;
     Result<void> done = database_.write(batch_, /*sync=*/false);
     batch_.Clear();
     return done;

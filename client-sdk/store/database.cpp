@@ -1,9 +1,19 @@
 #include "store/database.h"
 
+#include <chrono>
+
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 
 namespace holdfast::store {
+
+namespace {
+
+constexpr std::chrono::milliseconds kResumeWait(200);
+constexpr int kResumeWaits = 10;
+
+}  // namespace
 
 Unexpected failure(rocksdb::Status const& status, std::string_view doing) {
   HOLDFAST_CHECK(!status.ok());
@@ -15,6 +25,17 @@ Database::~Database() {
   stopping = true;
   if (compaction.joinable()) compaction.join();
   if (!db) return;
+  {
+    MutexLock lock(recovery_mutex);
+    while (recovering) {
+      lock.unlock();
+      rocksdb::CancelAllBackgroundWork(db.get(),
+                                       /*wait=*/false);  // Ends a Resume() that still waits.
+      lock.lock();
+      if (recovering) (void)recovered.wait_for(recovery_mutex, kResumeWait);
+    }
+    if (recovery.joinable()) recovery.join();
+  }
   for (rocksdb::ColumnFamilyHandle* handle : families) {
     if (handle != nullptr) (void)db->DestroyColumnFamilyHandle(handle);
   }
@@ -61,20 +82,51 @@ Result<BitPage> Database::bit_page(CoreId id, std::uint64_t page) const {
   return *decoded;
 }
 
+Result<void> Database::check_space(std::uint64_t adds) const {
+  std::uint64_t free = 0;
+  rocksdb::IOStatus const status = db->GetFileSystem()->GetFreeSpace(
+      options.directory.string(), rocksdb::IOOptions(), &free, nullptr);
+  // Not every file system says; then the writes themselves will.
+  if (!status.ok() || free >= options.reserve_bytes + 2 * adds) return {};
+  return Unexpected(ErrorCode::StorageFull, "the disk is full but for a reserve");
+}
+
+Result<void> Database::resume() {
+  MutexLock const lock(recovery_mutex);
+  if (!*failed) return {};  // Another thread was first.
+  if (!recovering) {
+    if (recovery.joinable()) recovery.join();
+    recovering = true;
+    recovery = std::thread([this] {
+      // Flushes what is in memory and starts a new log, so that nothing torn lies before what follows.
+      rocksdb::Status const status = db->Resume();
+      MutexLock const done(recovery_mutex);
+      recovery_status = status;
+      if (status.ok()) *failed = false;
+      recovering = false;
+      recovered.notify_all();
+    });
+  }
+  for (int waits = 0; recovering && waits < kResumeWaits; ++waits) {
+    (void)recovered.wait_for(recovery_mutex, kResumeWait);
+  }
+  if (recovering)
+    return Unexpected(ErrorCode::StorageFull, "the store is recovering from an error");
+  if (!recovery_status.ok()) {
+    return failure(recovery_status, "the store does not write since an error");
+  }
+  return {};
+}
+
 Result<void> Database::write(rocksdb::WriteBatch& batch, bool sync) {
-  if (failed) {
-    // Resume() flushes what is in memory and starts a new log, so that nothing torn lies before
-    // what follows.
-    if (rocksdb::Status const status = db->Resume(); !status.ok()) {
-      return failure(status, "the store does not write since an error");
-    }
-    failed = false;
+  if (*failed) {
+    if (Result<void> const back = resume(); !back) return back;
   }
   rocksdb::WriteOptions how;
   how.sync = sync;
   rocksdb::Status const status = db->Write(how, &batch);
   if (status.ok()) return {};
-  failed = true;
+  *failed = true;
   return failure(status, "writing to the store");
 }
 

@@ -48,15 +48,27 @@ struct Database {
   Result<BitPage> bit_page(CoreId id, std::uint64_t page) const;
   /// Writes and syncs; after an error it first tries to bring the database back.
   Result<void> write(rocksdb::WriteBatch& batch, bool sync = true);
+  /// Errors: StorageFull: less than the reserve would be free after writing `adds` bytes.
+  Result<void> check_space(std::uint64_t adds) const;
+  /// Asks RocksDB to write again after an error. Returns within about two seconds, also if RocksDB does not: it can
+  /// wait for a flush that nobody starts when a second error meets the first one's recovery.
+  /// Errors: StorageFull or Storage: still failed.
+  Result<void> resume() HOLDFAST_EXCLUDES(recovery_mutex);
   std::uint64_t used_bytes() const;
   Result<void> compact();
 
   RocksDbStore::Options options;
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};  ///< Owned; closed before `db`.
-  /// A write has failed; the next one asks RocksDB to resume. Why not at once: the disk is still
-  /// full.
-  std::atomic<bool> failed{false};
+  /// RocksDB has met an error, in a write or in the background; the next write asks it to resume.
+  /// Why not at once: the disk is still full. Shared with the listener that RocksDB keeps.
+  std::shared_ptr<std::atomic<bool>> const failed = std::make_shared<std::atomic<bool>>(false);
+  Mutex recovery_mutex;
+  CondVar recovered;
+  std::thread recovery
+      HOLDFAST_GUARDED_BY(recovery_mutex);  ///< Runs DB::Resume(); at most one at a time.
+  bool recovering HOLDFAST_GUARDED_BY(recovery_mutex) = false;
+  rocksdb::Status recovery_status HOLDFAST_GUARDED_BY(recovery_mutex);
   std::atomic<std::uint64_t> next_id{0};  ///< Changed under the store's commit mutex only.
   std::atomic<bool> stopping{false};
   std::atomic<bool> compacting{false};

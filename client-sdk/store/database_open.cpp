@@ -5,6 +5,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 
 #include "store/database.h"
@@ -26,6 +27,23 @@ struct Memory {
 
   explicit Memory(std::uint64_t bytes)
       : cache(rocksdb::NewLRUCache(bytes / 2)), write_buffers(bytes / 2) {}
+};
+
+/// Leaves recovery to Database::write. Why: RocksDB's own polls every five seconds, refuses Resume() meanwhile, and
+/// asks the file system for free space where only a write can tell (quotas, budgets).
+class ErrorWatch final : public rocksdb::EventListener {
+ public:
+  explicit ErrorWatch(std::shared_ptr<std::atomic<bool>> failed) : failed_(std::move(failed)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status*) override {
+    *failed_ = true;
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> const failed_;
 };
 
 rocksdb::DBOptions database_options(RocksDbStore::Options const& options, Memory const& memory) {
@@ -160,7 +178,9 @@ Result<std::shared_ptr<Database>> Database::open(RocksDbStore::Options options) 
   if (error) return storage(options.directory, "cannot be made: " + error.message());
 
   Memory const memory(options.memory_bytes);
-  rocksdb::DBOptions const settings = database_options(options, memory);
+  auto database = std::make_shared<Database>();
+  rocksdb::DBOptions settings = database_options(options, memory);
+  settings.listeners.push_back(std::make_shared<ErrorWatch>(database->failed));
   if (Result<void> const known = check_families(settings, options.directory); !known) {
     return Unexpected(known.error());
   }
@@ -168,7 +188,6 @@ Result<std::shared_ptr<Database>> Database::open(RocksDbStore::Options options) 
   for (std::size_t i = 0; i < kFamilies; ++i) {
     descriptors.emplace_back(kFamilyNames[i], family_options(static_cast<Family>(i), memory));
   }
-  auto database = std::make_shared<Database>();
   database->options = std::move(options);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;

@@ -102,8 +102,10 @@ Result<std::unique_ptr<core::CoreView>> RocksDbStore::view(CoreKey const& key) {
 }
 
 Result<void> RocksDbStore::check_budget(std::uint64_t adds) {
+  if (adds == 0) return {};
+  if (Result<void> const room = database_->check_space(adds); !room) return room;
   std::uint64_t const budget = database_->options.budget_bytes;
-  if (budget == 0 || adds == 0) return {};
+  if (budget == 0) return {};
   bool const stale = written_since_ > kMeasureBytes;
   if (stale || measured_bytes_ + written_since_ + adds > budget) {
     measured_bytes_ = database_->used_bytes();

@@ -29,6 +29,7 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
+constexpr std::uint64_t kEndless = std::numeric_limits<std::uint64_t>::max();
 constexpr char const* kStaging = ".unsynced";
 
 /// A file, whatever its name is at the moment. Guarded by World::mutex.
@@ -86,9 +87,9 @@ struct World {
   std::uint64_t next_staged = 0;
   bool crashed = false;
   std::uint64_t changes = 0;
-  std::uint64_t crash_at = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t crash_at = kEndless;
   std::uint64_t tear_seed = 0;
-  std::uint64_t space_left = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t space_left = kEndless;
   std::uint64_t failing_syncs = 0;
 
   explicit World(std::filesystem::path const& path) : directory(path.lexically_normal().string()) {
@@ -180,7 +181,7 @@ class UnsyncedWritable final : public rocksdb::FSWritableFile {
       world_->space_left = 0;
       return IOStatus::NoSpace("no space left in this test");
     }
-    world_->space_left -= data.size();
+    if (world_->space_left < kEndless) world_->space_left -= data.size();
     inode_->unsynced.append(data.data(), data.size());
     return IOStatus::OK();
   }
@@ -373,7 +374,11 @@ class UnsyncedFileSystem final : public rocksdb::FileSystemWrapper {
     if (name.empty()) return target()->DeleteFile(path, options, debug);
     std::lock_guard const lock(world_->mutex);
     world_->change();
-    return world_->seen.erase(name) == 1 ? IOStatus::OK() : missing(path);
+    auto const found = world_->seen.find(name);
+    if (found == world_->seen.end()) return missing(path);
+    if (world_->space_left < kEndless) world_->space_left += found->second->size();
+    world_->seen.erase(found);
+    return IOStatus::OK();
   }
   IOStatus RenameFile(std::string const& from, std::string const& to, IOOptions const& options,
                       IODebugContext* debug) override {
@@ -399,6 +404,13 @@ class UnsyncedFileSystem final : public rocksdb::FileSystemWrapper {
     if (found == world_->seen.end()) return missing(path);
     *size = found->second->size();
     return IOStatus::OK();
+  }
+  IOStatus GetFreeSpace(std::string const& path, IOOptions const& options, std::uint64_t* bytes,
+                        IODebugContext* debug) override {
+    IOStatus const status = target()->GetFreeSpace(path, options, bytes, debug);
+    std::lock_guard const lock(world_->mutex);
+    if (world_->space_left < kEndless) *bytes = world_->space_left;
+    return status;
   }
   IOStatus GetFileModificationTime(std::string const& path, IOOptions const& options,
                                    std::uint64_t* time, IODebugContext* debug) override {

@@ -45,7 +45,7 @@ class UnsyncedDisk {
   /// Changes (appends, syncs, names) so far.
   std::uint64_t changes() const;
 
-  /// Only so many more bytes may be appended; then NoSpace, until it is set again.
+  /// Only so many more bytes may be appended, and what is deleted; then NoSpace. The largest number means no limit.
   void set_space_left(std::uint64_t bytes);
   /// The next `count` syncs of files fail; the bytes stay unsynced.
   void fail_syncs(std::uint64_t count);
