@@ -11,15 +11,20 @@ namespace {
 using core::BlockRange;
 using core::Commit;
 
+constexpr std::uint64_t kReserve = 8U << 20U;
+
 /// A store on a disk that forgets what was not synced.
 class CrashTest : public testing::Test {
  protected:
+  std::uint64_t reserve_bytes = kReserve;
+
   void open() {
     disk = std::make_unique<support::UnsyncedDisk>(directory.path() / "db");
     RocksDbStore::Options options;
     options.directory = directory.path() / "db";
     // Small, so that flushes, compactions and new logs happen all the time.
     options.memory_bytes = 1U << 20U;
+    options.reserve_bytes = reserve_bytes;
     options.env = disk->env();
     options.clock_ms = [] { return std::uint64_t{1000}; };
     Result<std::unique_ptr<RocksDbStore>> opened = RocksDbStore::open(options);
@@ -79,7 +84,7 @@ TEST_F(CrashTest, WhatWasAcknowledgedIsThereAndNothingIsHalfThere) {
   SeededRng rng(3);
   std::map<CoreKey, std::uint64_t> acknowledged;
   open();
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 200; ++round) {
     SCOPED_TRACE(testing::Message() << "round " << round);
     disk->crash_after(1 + rng.below(120), rng.below(2) == 0 ? 0 : rng.next() | 1);
     std::map<CoreKey, std::uint64_t> attempted;
@@ -138,6 +143,7 @@ TEST_F(CrashTest, ACrashWhileOpeningLosesNothing) {
     disk->crash_after(at, at);
     RocksDbStore::Options options;
     options.directory = directory.path() / "db";
+    options.reserve_bytes = kReserve;
     options.env = disk->env();
     (void)RocksDbStore::open(options);
     open();
@@ -155,6 +161,65 @@ TEST_F(CrashTest, AnErasedCoreStaysErased) {
   EXPECT_TRUE(store->list()->empty());
   ASSERT_TRUE(store->commit(std::vector<Commit>{append_commit(core_key(1), 0, 2)}).ok());
   expect_whole(core_key(1));
+}
+
+TEST_F(CrashTest, AFullDiskRefusesServesAndHeals) {
+  open();
+  ASSERT_TRUE(store->commit(std::vector<Commit>{append_commit(core_key(1), 0, 100)}).ok());
+  SeededRng rng(5);
+  std::uint64_t end = 100;
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    disk->set_space_left(kReserve + rng.below(600'000));
+    std::optional<Error> refusal;
+    while (!refusal) {
+      std::vector<Commit> const more = {append_commit(core_key(1), end, end + 10, 3000)};
+      Result<void> const done = store->commit(more);
+      if (done) end += 10;
+      if (!done) refusal = done.error();
+    }
+    EXPECT_EQ(refusal->code, ErrorCode::StorageFull) << refusal->detail;
+    EXPECT_EQ(length(core_key(1)), end);
+    EXPECT_TRUE(store->view(core_key(1)).value()->block(BlockIndex(end - 1)).value().has_value());
+    Result<void> const still =
+        store->commit(std::vector<Commit>{append_commit(core_key(1), end, end + 1, 3000)});
+    if (still) ++end;
+    if (round % 4 == 3) crash_and_open(rng.next() | 1);
+    disk->set_space_left(~std::uint64_t{0});
+    Result<void> const healed =
+        store->commit(std::vector<Commit>{append_commit(core_key(1), end, end + 1)});
+    ASSERT_TRUE(healed.ok()) << to_string(healed.error());
+    ++end;
+  }
+  crash_and_open();
+  EXPECT_EQ(length(core_key(1)), end);
+  expect_whole(core_key(1));
+}
+
+TEST_F(CrashTest, ADiskThatFillsUpBehindOurBackLosesNothing) {
+  // Others eat the reserve, so that RocksDB's own writes fail. It may then stay read-only until it is opened again.
+  reserve_bytes = 0;
+  open();
+  std::uint64_t end = 0;
+  for (std::uint64_t round = 1; round <= 8; ++round) {
+    SCOPED_TRACE(testing::Message() << "round " << round);
+    disk->set_space_left(round * 50'000);
+    while (true) {
+      std::vector<Commit> const more = {append_commit(core_key(1), end, end + 10, 3000)};
+      Result<void> const done = store->commit(more);
+      if (!done) break;
+      end += 10;
+    }
+    EXPECT_EQ(length(core_key(1)), end);
+    expect_whole(core_key(1));
+    disk->set_space_left(~std::uint64_t{0});
+    crash_and_open(round);
+    // The failed commit may have reached the disk all the same, but then all of it.
+    std::uint64_t const now = length(core_key(1));
+    EXPECT_TRUE(now == end || now == end + 10) << now << " after " << end;
+    end = now;
+    expect_whole(core_key(1));
+  }
 }
 
 }  // namespace
