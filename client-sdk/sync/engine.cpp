@@ -348,9 +348,9 @@ Result<void> Engine::State::on_remote_open(PeerSession& session, wire::RemoteOpe
       session.mux->reject(open);
       return {};
     }
+    // An accept that fails was settled by the mux: taken back, or rejected over a limit.
     Result<wire::ChannelId> const channel = session.mux->accept(open, {});
-    if (!channel) return Unexpected(channel.error());
-    session.foreign.emplace(*channel, open.protocol);
+    if (channel) session.foreign.emplace(*channel, open.protocol);
     return {};
   }
   std::optional<DiscoveryKey> const discovery_key = DiscoveryKey::from(open.id);
@@ -384,10 +384,7 @@ Result<void> Engine::State::on_remote_open(PeerSession& session, wire::RemoteOpe
 void Engine::State::accept(PeerSession& session, CoreKey const& key, wire::RemoteOpen const& open,
                            Instant now) {
   Result<wire::ChannelId> const channel = session.mux->accept(open, session.open_handshake(key));
-  if (!channel) {
-    session.mux->reject(open);
-    return;
-  }
+  if (!channel) return;  // Settled by the mux: taken back, or rejected over a limit.
   session.bind(*channel, key);
   on_live(session, key, now);
 }
