@@ -50,8 +50,9 @@ struct Database {
   Result<void> write(rocksdb::WriteBatch& batch, bool sync = true);
   /// Errors: StorageFull: less than the reserve would be free after writing `adds` bytes.
   Result<void> check_space(std::uint64_t adds) const;
-  /// Asks RocksDB to write again after an error. Returns within about two seconds, also if RocksDB does not: it can
-  /// wait for a flush that nobody starts when a second error meets the first one's recovery.
+  /// Asks RocksDB to write again after an error. Returns within about two seconds, also if RocksDB
+  /// does not: it can wait for a flush that nobody starts when a second error meets the first one's
+  /// recovery.
   /// Errors: StorageFull or Storage: still failed.
   Result<void> resume() HOLDFAST_EXCLUDES(recovery_mutex);
   std::uint64_t used_bytes() const;

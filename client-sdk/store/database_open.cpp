@@ -29,8 +29,9 @@ struct Memory {
       : cache(rocksdb::NewLRUCache(bytes / 2)), write_buffers(bytes / 2) {}
 };
 
-/// Leaves recovery to Database::write. Why: RocksDB's own polls every five seconds, refuses Resume() meanwhile, and
-/// asks the file system for free space where only a write can tell (quotas, budgets).
+/// Leaves recovery to Database::write. Why: RocksDB's own polls every five seconds, refuses
+/// Resume() meanwhile, and asks the file system for free space where only a write can tell (quotas,
+/// budgets).
 class ErrorWatch final : public rocksdb::EventListener {
  public:
   explicit ErrorWatch(std::shared_ptr<std::atomic<bool>> failed) : failed_(std::move(failed)) {}

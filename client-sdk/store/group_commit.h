@@ -11,17 +11,21 @@
 
 namespace holdfast::store {
 
-/// Writes the commits of many threads together: whatever waits while one group is being synced becomes the
-/// next group. So the wait for the disk is shared, and nobody waits for company.
+/// Writes the commits of many threads together: whatever waits while one group is being synced
+/// becomes the next group. So the wait for the disk is shared, and nobody waits for company.
 ///
 /// Rules:
-///  1. Every accepted commit is answered exactly once, on the committer's thread, after its group was synced
-///     or had failed. Commits are applied and answered in the order they were submitted.
-///  2. If a group fails, each of its commits is tried once more alone, so that one bad core does not fail
-///     the others; later commits of a core that failed in the group fail with it. Why: they build on it.
-///  3. StorageFull is answered to the whole group without that second try. Why: the disk is full for all.
-///  4. What waits is bounded; beyond the bound submit() refuses and leaves the commit with the caller.
-/// Thread-safety: every method may be called from any thread; stop() and the destructor not from a callback.
+///  1. Every accepted commit is answered exactly once, on the committer's thread, after its group
+///     was synced or had failed. Commits are applied and answered in the order they were submitted.
+///  2. If a group fails, each of its commits is tried once more alone, so that one bad core does
+///     not fail the others; later commits of a core that failed in the group fail with it. Why:
+///     they build on it.
+///  3. StorageFull is answered to the whole group without that second try. Why: the disk is full
+///     for all.
+///  4. What waits is bounded; beyond the bound submit() refuses and leaves the commit with the
+///     caller.
+/// Thread-safety: every method may be called from any thread; stop() and the destructor not from a
+/// callback.
 /// Memory: Options::waiting_bytes_max and one group.
 class GroupCommitter {
  public:
@@ -46,9 +50,11 @@ class GroupCommitter {
   GroupCommitter& operator=(GroupCommitter const&) = delete;
 
   /// Takes a commit over; `done` is called later. Never blocks for the disk.
-  /// Errors: Unavailable (too much waits, or stopped): `commit` is untouched and `done` is never called.
+  /// Errors: Unavailable (too much waits, or stopped): `commit` is untouched and `done` is never
+  /// called.
   Result<void> submit(core::Commit&& commit, Done done) HOLDFAST_EXCLUDES(mutex_);
-  /// Refuses what comes from now on, writes and answers what waits, and ends the thread. Repeatable.
+  /// Refuses what comes from now on, writes and answers what waits, and ends the thread.
+  /// Repeatable.
   void stop() HOLDFAST_EXCLUDES(mutex_);
 
   std::size_t waiting() const HOLDFAST_EXCLUDES(mutex_);

@@ -39,8 +39,9 @@ class RocksDbStore final : public core::Store {
     std::filesystem::path directory;            ///< Made if it is missing; its parent too.
     std::uint64_t memory_bytes = 64ULL << 20U;  ///< Caches and write buffers together.
     std::uint64_t budget_bytes = 0;  ///< On disk, about; 0: no limit. StorageFull beyond it.
-    /// On the file system; below it commits that add are refused. Why: what was taken must still be flushed, and
-    /// RocksDB 7.8 may stay read-only until it is opened again when its own writes meet a full disk.
+    /// On the file system; below it commits that add are refused. Why: what was taken must still be
+    /// flushed, and RocksDB 7.8 may stay read-only until it is opened again when its own writes
+    /// meet a full disk.
     std::uint64_t reserve_bytes = 128ULL << 20U;
     std::function<std::uint64_t()> clock_ms;  ///< Unix time of cuts; the system's clock if empty.
     std::shared_ptr<rocksdb::Env> env;        ///< Other files than the system's, for tests.

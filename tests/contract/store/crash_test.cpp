@@ -197,7 +197,8 @@ TEST_F(CrashTest, AFullDiskRefusesServesAndHeals) {
 }
 
 TEST_F(CrashTest, ADiskThatFillsUpBehindOurBackLosesNothing) {
-  // Others eat the reserve, so that RocksDB's own writes fail. It may then stay read-only until it is opened again.
+  // Others eat the reserve, so that RocksDB's own writes fail. It may then stay read-only until it
+  // is opened again.
   reserve_bytes = 0;
   open();
   std::uint64_t end = 0;
