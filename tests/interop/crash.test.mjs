@@ -100,9 +100,9 @@ async function check(context, { key, port, ranges, bytes }) {
   }
 }
 
-const other = process.env.HOLDFAST_CRASH_REPLICATOR;
+const other = process.env.HOLDFAST_CRASH_REPLICATOR ?? programPath('holdfast-replicator-unsynced');
 for (const [what, file] of [['the replicator', undefined], ['a replicator whose files forget what was not synced', other]]) {
-  const skip = what !== 'the replicator' && !(other && existsSync(other)) && 'HOLDFAST_CRASH_REPLICATOR names no program';
+  const skip = what !== 'the replicator' && !existsSync(other) && `${other} is not built`;
   test(`${kKills} times kill -9 during an upload: ${what}`, { skip }, async (t) => {
     t.diagnostic(`HOLDFAST_CRASH_SEED=${kSeed}, ${file ?? programPath('holdfast-replicator')}`);
     const random = generator(kSeed);
