@@ -1,6 +1,7 @@
 #include "core/bitfield.h"
 
-#include <set>
+#include <algorithm>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -11,32 +12,36 @@ namespace {
 
 constexpr std::uint64_t kPage = 32'768;
 
-/// The same, naively.
+/// The same, naively: a byte for each block. Everything behind its end is missing.
 class Model {
  public:
-  void set_range(std::uint64_t start, std::uint64_t end) {
-    for (std::uint64_t i = start; i < end; ++i) bits_.insert(i);
-  }
-  void clear_range(std::uint64_t start, std::uint64_t end) {
-    if (start < end) bits_.erase(bits_.lower_bound(start), bits_.lower_bound(end));
-  }
-  bool has(std::uint64_t block) const { return bits_.contains(block); }
-  std::uint64_t first_missing(std::uint64_t from) const {
-    while (has(from)) ++from;
-    return from;
-  }
+  void set_range(std::uint64_t start, std::uint64_t end) { fill(start, end, 1); }
+  void clear_range(std::uint64_t start, std::uint64_t end) { fill(start, end, 0); }
+  bool has(std::uint64_t block) const { return block < kBlocks && bytes_[block] != 0; }
+  std::uint64_t first_missing(std::uint64_t from) const { return find(from, kBlocks, 0); }
   std::optional<std::uint64_t> first_held(std::uint64_t from, std::uint64_t end) const {
-    auto const it = bits_.lower_bound(from);
-    if (it == bits_.end() || *it >= end) return std::nullopt;
-    return *it;
+    std::uint64_t const found = find(from, end, 1);
+    return found < end ? std::optional(found) : std::nullopt;
   }
   std::uint64_t count(std::uint64_t start, std::uint64_t end) const {
-    return static_cast<std::uint64_t>(
-        std::distance(bits_.lower_bound(start), bits_.lower_bound(std::max(start, end))));
+    if (start >= end) return 0;
+    return static_cast<std::uint64_t>(std::count(at(start), at(end), 1));
   }
 
  private:
-  std::set<std::uint64_t> bits_;
+  static constexpr std::uint64_t kBlocks = 10 * kPage;
+
+  std::string::const_iterator at(std::uint64_t block) const {
+    return bytes_.begin() + static_cast<std::ptrdiff_t>(block);
+  }
+  void fill(std::uint64_t start, std::uint64_t end, char value) {
+    if (start < end) bytes_.replace(start, end - start, end - start, value);
+  }
+  std::uint64_t find(std::uint64_t from, std::uint64_t end, char value) const {
+    return from < end ? std::min<std::uint64_t>(end, bytes_.find(value, from)) : end;
+  }
+
+  std::string bytes_ = std::string(kBlocks, 0);
 };
 
 /// Numbers that like the edges of words and pages.
@@ -67,9 +72,9 @@ void expect_equal(Bitfield const& bits, Model const& model, Rng& rng, std::uint6
   }
 }
 
-TEST(Bitfield, AgreesWithANaiveSetThroughRandomOperations) {
+TEST(Bitfield, AgreesWithPlainBytesThroughRandomOperations) {
   constexpr std::uint64_t kPages = 4;
-  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
     SCOPED_TRACE(seed);
     SeededRng rng(seed);
     Bitfield bits;
