@@ -7,7 +7,7 @@
 
 namespace holdfast::replicator {
 
-/// Everything the node tells a dashboard, read at one moment. Names and meanings: docs/operations/metrics.md.
+/// Everything the node tells a dashboard, read at one moment. Names and meanings: docs/operations/replicator.md.
 struct MetricsSnapshot {
   net::HostStats host;
   std::uint64_t projects = 0;
