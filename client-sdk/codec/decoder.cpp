@@ -4,7 +4,8 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::uint64_t kUintMax = (std::uint64_t{1} << 53) - 1;  // A larger number makes a JavaScript peer throw.
+constexpr std::uint64_t kUintMax =
+    (std::uint64_t{1} << 53) - 1;  // A larger number makes a JavaScript peer throw.
 
 }  // namespace
 
@@ -58,7 +59,9 @@ std::uint64_t Decoder::read_uint(std::uint64_t max) {
   return 0;
 }
 
-std::uint32_t Decoder::read_u32le() { return static_cast<std::uint32_t>(little_endian(read_raw(4))); }
+std::uint32_t Decoder::read_u32le() {
+  return static_cast<std::uint32_t>(little_endian(read_raw(4)));
+}
 std::uint64_t Decoder::read_u64le() { return little_endian(read_raw(8)); }
 
 ByteView Decoder::read_buffer(std::size_t bytes_max) {
@@ -70,7 +73,9 @@ ByteView Decoder::read_buffer(std::size_t bytes_max) {
   return read_raw(static_cast<std::size_t>(size));
 }
 
-std::string_view Decoder::read_string(std::size_t bytes_max) { return as_text(read_buffer(bytes_max)); }
+std::string_view Decoder::read_string(std::size_t bytes_max) {
+  return as_text(read_buffer(bytes_max));
+}
 
 std::size_t Decoder::read_count(std::size_t count_max, std::size_t item_bytes_min) {
   std::uint64_t const count = read_uint();

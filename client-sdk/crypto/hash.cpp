@@ -27,7 +27,9 @@ Hash blake2b_keyed(ByteView key, std::initializer_list<ByteView> parts) {
   return generic_hash<Hash>(key, parts);
 }
 
-Hash64 blake2b_512(std::initializer_list<ByteView> parts) { return generic_hash<Hash64>({}, parts); }
+Hash64 blake2b_512(std::initializer_list<ByteView> parts) {
+  return generic_hash<Hash64>({}, parts);
+}
 
 Hash sha256(ByteView bytes) {
   Hash out;

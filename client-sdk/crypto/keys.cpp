@@ -30,7 +30,8 @@ Signature sign(KeyPair const& pair, ByteView message) {
 }
 
 bool verify(PublicKey const& key, ByteView message, Signature const& signature) {
-  return crypto_sign_verify_detached(signature.data(), message.data(), message.size(), key.data()) == 0;
+  return crypto_sign_verify_detached(signature.data(), message.data(), message.size(),
+                                     key.data()) == 0;
 }
 
 DiscoveryKey discovery_key_of(CoreKey const& key) {
