@@ -1,0 +1,97 @@
+#include "replicator/daemon/project_keeper.h"
+
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "codec/encoder.h"
+#include "core/manifest.h"
+#include "replicator/dialects/derived_cores.h"
+#include "store/memory_store.h"
+
+namespace holdfast::replicator {
+namespace {
+
+CoreKey key(Byte value) {
+  CoreKey out;
+  out.bytes.fill(value);
+  return out;
+}
+
+sync::ForeignMessage named(sync::PeerId peer, CoreKey const& referrer, CoreKey const& core) {
+  Encoder body;
+  body.write_uint(1).write_raw(referrer.view()).write_uint(1).write_raw(core.view()).write_uint(0);
+  return {peer, kBlindPeerProtocol, kBlindPeerCoresType, std::move(body).take()};
+}
+
+class ProjectKeeperTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(init_crypto().ok());
+    ASSERT_TRUE(*keeper_.add_project(key(1)));
+  }
+  /// The keeper works on a thread of its own; its work is queued in order.
+  bool becomes_member(CoreKey const& core) {
+    for (int i = 0; i < 1'000; ++i) {
+      if (!projects_.projects_of(core).empty()) return true;
+      std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return false;
+  }
+
+  store::MemoryStore store_;
+  Projects projects_{store_};
+  net::EngineHost host_{{}, store_, KeyPair::random()};
+  ProjectKeeper keeper_{projects_, host_, [] {}};
+  sync::PeerId const peer_{1};
+};
+
+TEST_F(ProjectKeeperTest, TakesNamedCoresUnderAProvenReferrer) {
+  keeper_.on_event(sync::ChannelLive{peer_, key(1)});
+  keeper_.on_event(named(peer_, key(1), key(2)));
+  EXPECT_TRUE(becomes_member(key(2)));
+}
+
+TEST_F(ProjectKeeperTest, ANamedCoreWaitsUntilItsReferrerIsProven) {
+  keeper_.on_event(named(peer_, key(1), key(2)));
+  keeper_.on_event(sync::ChannelLive{sync::PeerId(9), key(1)});  // Somebody else's proof.
+  keeper_.on_event(sync::ChannelLive{peer_, key(7)});
+  EXPECT_TRUE(projects_.projects_of(key(2)).empty());
+  keeper_.on_event(sync::ChannelLive{peer_, key(1)});
+  EXPECT_TRUE(becomes_member(key(2)));
+}
+
+TEST_F(ProjectKeeperTest, CoresUnderAStrangersReferrerAreRefused) {
+  keeper_.on_event(sync::ChannelLive{peer_, key(5)});
+  keeper_.on_event(named(peer_, key(5), key(6)));
+  EXPECT_EQ(keeper_.named_cores_refused(), 1u);
+  keeper_.stop();
+  EXPECT_TRUE(projects_.projects_of(key(6)).empty());
+}
+
+TEST_F(ProjectKeeperTest, WhatAGonePeerNamedIsForgotten) {
+  keeper_.on_event(named(peer_, key(1), key(2)));
+  keeper_.on_event(sync::PeerClosed{peer_, {ErrorCode::Unavailable, "gone"}});
+  keeper_.on_event(sync::ChannelLive{peer_, key(1)});
+  keeper_.stop();
+  EXPECT_TRUE(projects_.projects_of(key(2)).empty());
+}
+
+TEST_F(ProjectKeeperTest, NamesPerWirePeerAreBounded) {
+  keeper_.on_event(sync::ChannelLive{peer_, key(1)});
+  for (std::size_t i = 0; i < ProjectKeeper::kNamedPerPeerMax + 5; ++i) {
+    keeper_.on_event(named(peer_, key(1), key(2)));
+  }
+  EXPECT_EQ(keeper_.named_cores_refused(), 5u);
+}
+
+TEST_F(ProjectKeeperTest, FindsTheBlobsCoreOfADrive) {
+  Bytes const manifest = core::encode(core::single_signer_manifest(PublicKey{}));
+  keeper_.on_event(sync::ManifestKnown{key(1), manifest});
+  EXPECT_TRUE(becomes_member(*hyperdrive_blobs_key(key(1), manifest)));
+}
+
+}  // namespace
+}  // namespace holdfast::replicator
