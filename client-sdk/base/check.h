@@ -14,5 +14,6 @@ namespace holdfast::detail {
 
 /// Stops the program when an invariant of ours is broken, in release builds too.
 /// Never for what a stranger sent: that is a Result.
-#define HOLDFAST_CHECK(expression) \
-  ((expression) ? static_cast<void>(0) : ::holdfast::detail::check_failed(#expression, __FILE__, __LINE__))
+#define HOLDFAST_CHECK(expression)     \
+  ((expression) ? static_cast<void>(0) \
+                : ::holdfast::detail::check_failed(#expression, __FILE__, __LINE__))

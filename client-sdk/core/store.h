@@ -19,7 +19,7 @@ namespace holdfast::core {
 struct Head {
   std::uint64_t fork = 0;
   std::uint64_t length = 0;  ///< Blocks.
-  Bytes signature{};           ///< As received; empty for an empty core or when a prologue vouches.
+  Bytes signature{};         ///< As received; empty for an empty core or when a prologue vouches.
   friend bool operator==(Head const&, Head const&) = default;
 };
 
@@ -38,13 +38,14 @@ struct BlockWrite {
 /// Applied in the order of the members.
 struct Commit {
   CoreKey core{};
-  std::optional<Bytes> manifest{};             ///< Verbatim bytes, the first time they are known.
-  std::optional<std::uint64_t> truncate_to{};  ///< A fork: blocks from here on, and tree nodes that span past it, go.
-                                             ///< The store keeps them aside for its fork retention.
+  std::optional<Bytes> manifest{};  ///< Verbatim bytes, the first time they are known.
+  std::optional<std::uint64_t>
+      truncate_to{};  ///< A fork: blocks from here on, and tree nodes that span past it, go.
+                      ///< The store keeps them aside for its fork retention.
   std::optional<Head> head{};
   std::vector<merkle::Node> nodes{};
-  std::vector<BlockWrite> blocks{};            ///< Each also sets the block's bit.
-  std::vector<BlockRange> cleared{};           ///< Blocks to forget; tree and head stay.
+  std::vector<BlockWrite> blocks{};   ///< Each also sets the block's bit.
+  std::vector<BlockRange> cleared{};  ///< Blocks to forget; tree and head stay.
 
   bool empty() const {
     return !manifest && !truncate_to && !head && nodes.empty() && blocks.empty() && cleared.empty();
@@ -54,7 +55,7 @@ struct Commit {
 /// What opening a core reads: everything that is kept in memory while it is open.
 struct CoreRecord {
   CoreKey key{};
-  Bytes manifest{};                  ///< Empty: compat core, or not yet known.
+  Bytes manifest{};  ///< Empty: compat core, or not yet known.
   Head head{};
   std::vector<BlockRange> blocks{};  ///< Blocks held: ascending, disjoint, not touching.
 };

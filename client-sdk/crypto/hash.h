@@ -7,8 +7,8 @@
 
 namespace holdfast {
 
-using Hash = FixedBytes<struct HashTag, 32>;       ///< BLAKE2b-256.
-using Hash64 = FixedBytes<struct Hash64Tag, 64>;   ///< BLAKE2b-512; also a Noise handshake hash.
+using Hash = FixedBytes<struct HashTag, 32>;      ///< BLAKE2b-256.
+using Hash64 = FixedBytes<struct Hash64Tag, 64>;  ///< BLAKE2b-512; also a Noise handshake hash.
 
 /// BLAKE2b-256 over the parts in order, as if they were one string. Source: SPEC section 2.
 Hash blake2b(std::initializer_list<ByteView> parts);

@@ -7,9 +7,11 @@
 
 namespace holdfast {
 
-using CoreKey = FixedBytes<struct CoreKeyTag, 32>;            ///< Names a core; who knows it may read.
-using DiscoveryKey = FixedBytes<struct DiscoveryKeyTag, 32>;  ///< Public hash of a core key; also any registry key.
-using PublicKey = FixedBytes<struct PublicKeyTag, 32>;        ///< Ed25519. A replicator's id is one of these.
+using CoreKey = FixedBytes<struct CoreKeyTag, 32>;  ///< Names a core; who knows it may read.
+using DiscoveryKey =
+    FixedBytes<struct DiscoveryKeyTag, 32>;  ///< Public hash of a core key; also any registry key.
+using PublicKey =
+    FixedBytes<struct PublicKeyTag, 32>;  ///< Ed25519. A replicator's id is one of these.
 using Seed = FixedBytes<struct SeedTag, 32>;
 using Signature = FixedBytes<struct SignatureTag, 64>;
 

@@ -12,7 +12,7 @@ namespace holdfast::merkle {
 struct ProofSource {
   std::uint64_t fork = 0;
   std::uint64_t length = 0;  ///< Blocks that the signature is for.
-  ByteView signature{};        ///< Borrowed during the call.
+  ByteView signature{};      ///< Borrowed during the call.
   std::uint64_t prologue_length =
       0;  ///< Blocks that the manifest's prologue vouches for; 0 without one.
 };

@@ -12,7 +12,8 @@ namespace holdfast::merkle {
 /// A node of a core's Merkle tree.
 struct Node {
   TreeIndex index;
-  std::uint64_t size = 0;  ///< Bytes of all blocks under it. Only bound by the parent's hash: never allocate by it.
+  std::uint64_t size =
+      0;  ///< Bytes of all blocks under it. Only bound by the parent's hash: never allocate by it.
   Hash hash;
 
   friend bool operator==(Node const&, Node const&) = default;
