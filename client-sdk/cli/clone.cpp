@@ -113,15 +113,15 @@ Exit clone(Settings const& settings, Arguments const& arguments) {
   net::CoreClone& copy = **opened;
   stop.on_stop([&copy] { copy.interrupt(); });
   ProgressDisplay display(settings.json);
-  for (;;) {
-    net::CloneProgress const now = copy.progress();
-    bool const done = now.complete() && !arguments.follow;
-    display.show(now, done || stop.came());
-    if (done) break;
-    if (stop.came()) return arguments.follow ? Exit::Ok : Exit::Interrupted;
+  bool done = false;
+  while (!done && !stop.came()) {
     copy.wait(kPoll);
+    net::CloneProgress const now = copy.progress();
+    done = now.complete() && !arguments.follow;
+    display.show(now, done || stop.came());
   }
-  return Exit::Ok;
+  stop.forget();
+  return done || arguments.follow ? Exit::Ok : Exit::Interrupted;
 }
 
 }  // namespace holdfast::cli

@@ -123,6 +123,7 @@ Exit watch(Settings const& settings, Arguments const& arguments) {
     MutexLock const lock(mutex);
     if (!stop.came()) stopped.wait_for(mutex, pause);
   }
+  stop.forget();
   return Exit::Ok;
 }
 

@@ -29,10 +29,22 @@ StopSignal::~StopSignal() {
   thread_.join();
 }
 
-void StopSignal::on_stop(std::function<void()> react) {
-  react_ = std::move(react);
-  armed_ = true;
-  if (came_ && armed_.exchange(false)) react_();
+void StopSignal::on_stop(std::function<void()> react_then) {
+  {
+    MutexLock const lock(mutex_);
+    react_ = std::move(react_then);
+  }
+  if (came_) react();
+}
+
+void StopSignal::forget() {
+  MutexLock const lock(mutex_);
+  react_ = nullptr;
+}
+
+void StopSignal::react() {
+  MutexLock const lock(mutex_);
+  if (react_) std::exchange(react_, nullptr)();
 }
 
 void StopSignal::run() {
@@ -42,7 +54,7 @@ void StopSignal::run() {
     if (sigwait(&set, &signal) != 0) continue;
     if (ending_) return;
     if (came_.exchange(true)) std::_Exit(128 + signal);
-    if (armed_.exchange(false)) react_();
+    react();
   }
 }
 

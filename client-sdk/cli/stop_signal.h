@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "base/mutex.h"
+
 namespace holdfast::cli {
 
 /// Turns Ctrl-C and SIGTERM into a call, on a thread of its own. A second one ends the program at
@@ -18,16 +20,20 @@ class StopSignal {
   StopSignal& operator=(StopSignal const&) = delete;
 
   bool came() const { return came_; }
-  /// Calls `react` once when the signal comes; at once if it has.
-  void on_stop(std::function<void()> react);
+  /// Calls `react` once when the signal comes; at once if it has. What it uses must live until
+  /// forget() or the end of this.
+  void on_stop(std::function<void()> react) HOLDFAST_EXCLUDES(mutex_);
+  /// `react` is not called any more, and is not running when this returns.
+  void forget() HOLDFAST_EXCLUDES(mutex_);
 
  private:
   void run();
+  void react() HOLDFAST_EXCLUDES(mutex_);
 
   std::atomic<bool> came_{false};
   std::atomic<bool> ending_{false};
-  std::function<void()> react_;
-  std::atomic<bool> armed_{false};
+  Mutex mutex_;  ///< Held while reacting.
+  std::function<void()> react_ HOLDFAST_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 
