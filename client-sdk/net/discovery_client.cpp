@@ -63,6 +63,7 @@ std::vector<FoundEndpoint> check_endpoints(registration::LookupAnswer answer,
   if (query.project) keyholder = keyholder_pair_of(*query.project).public_key;
   std::vector<FoundEndpoint> found;
   for (registration::Endpoint& endpoint : answer.endpoints) {
+    if (endpoint.transport != registration::AddressKind::Tcp) continue;
     Result<registration::SignedRecord> record = registration::open_record(endpoint.record);
     if (!record || record->record.id != endpoint.replicator) continue;
     FoundEndpoint one;

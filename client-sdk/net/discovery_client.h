@@ -75,7 +75,7 @@ class DiscoveryClient {
   ApiFailure failure_;
 };
 
-/// Checks the answer of a service against the query: opens records, checks proofs, sorts.
+/// Checks the answer of a service against the query: keeps TCP, opens records, checks proofs, sorts.
 /// `now_unix_s`: what expiries are judged by.
 std::vector<FoundEndpoint> check_endpoints(registration::LookupAnswer answer,
                                            LookupQuery const& query, std::uint64_t now_unix_s);
