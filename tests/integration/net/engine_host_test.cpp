@@ -10,48 +10,17 @@
 #include <gtest/gtest.h>
 
 #include "base/mutex.h"
+#include "integration/net/node.h"
 #include "net/follower.h"
-#include "store/memory_store.h"
-#include "support/test_core.h"
 
 namespace holdfast::net {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::commit_of;
+using testing::kPatience;
+using testing::Node;
 using testing::TestCore;
-
-constexpr auto kPatience = 20s;
-
-/// All of a test core as one commit.
-core::Commit commit_of(TestCore const& from) {
-  core::Commit commit{.core = from.key(), .manifest = from.manifest(), .head = from.view().head()};
-  for (auto const& [index, node] : from.view().nodes) commit.nodes.push_back(node);
-  for (auto const& [index, value] : from.view().blocks) commit.blocks.push_back({index, value});
-  return commit;
-}
-
-/// A store with an engine host over it.
-struct Node {
-  explicit Node(EngineHostOptions const& options = {}, Byte seed = 1)
-      : pair(KeyPair::from_seed({.bytes = {seed}})),
-        host(std::make_unique<EngineHost>(options, store, pair)) {}
-
-  Address listen() { return *host->listen({"127.0.0.1", 0}); }
-  void host_core(CoreKey const& key) { host->host(key, key); }
-  bool wait_for(CoreKey const& key, std::uint64_t contiguous) {
-    auto const until = std::chrono::steady_clock::now() + kPatience;
-    while (std::chrono::steady_clock::now() < until) {
-      std::optional<sync::CoreStatus> const status = host->status(key);
-      if (status && status->contiguous_length >= contiguous) return true;
-      std::this_thread::sleep_for(2ms);
-    }
-    return false;
-  }
-
-  store::MemoryStore store;
-  KeyPair pair;
-  std::unique_ptr<EngineHost> host;
-};
 
 /// Waits for the end of a dial.
 class Ended {
