@@ -56,6 +56,7 @@ struct Engine::State {
 
   // Work.
   void settle(Instant now);
+  void send(PeerSession& session, Instant now);
   void route(CoreKey const& key, CoreEntry& entry);
   void pump_serve(PeerSession& session);
   void note_progress(CoreKey const& key, CoreEntry const& entry, IngestResult const& result,
@@ -473,22 +474,25 @@ std::optional<Event> Engine::next_event() {
 
 /// Sends what the cores want to say, starts jobs, moves frames into the transports.
 void Engine::State::settle(Instant now) {
-  for (PeerId const id : std::exchange(doomed, {})) drop(id, now);
-  for (CoreKey const& key : std::exchange(dirty_cores, {})) {
-    CoreEntry* const entry = core(key);
-    if (entry != nullptr && entry->sync) route(key, *entry);
-  }
-  for (PeerId const id : std::exchange(dirty_peers, {})) {
-    PeerSession* const session = peer(id);
-    if (session == nullptr) continue;
-    pump_serve(*session);
-    if (session->flush(now)) touched.insert(id);
-    if (session->transport.output_bytes() > options.stalled_output_bytes_max) {
-      fail(id, {ErrorCode::LimitExceeded, "wire peer does not read"});
+  while (!doomed.empty() || !dirty_cores.empty() || !dirty_peers.empty()) {
+    for (PeerId const id : std::exchange(doomed, {})) drop(id, now);
+    for (CoreKey const& key : std::exchange(dirty_cores, {})) {
+      CoreEntry* const entry = core(key);
+      if (entry != nullptr && entry->sync) route(key, *entry);
+    }
+    for (PeerId const id : std::exchange(dirty_peers, {})) {
+      if (PeerSession* const session = peer(id)) send(*session, now);
     }
   }
-  if (!doomed.empty()) return settle(now);
   if (!next_tick && !(peers.empty() && open_cores.empty())) next_tick = now + kTick;
+}
+
+void Engine::State::send(PeerSession& session, Instant now) {
+  pump_serve(session);
+  if (session.flush(now)) touched.insert(session.id);
+  if (session.transport.output_bytes() > options.stalled_output_bytes_max) {
+    fail(session.id, {ErrorCode::LimitExceeded, "wire peer does not read"});
+  }
 }
 
 void Engine::State::route(CoreKey const& key, CoreEntry& entry) {

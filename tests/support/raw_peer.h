@@ -193,6 +193,7 @@ class RawPeer {
   wire::ChannelId channel;
   bool live = false;
   bool rejected = false;
+  std::size_t remote_opens = 0;  ///< Channels that the engine wanted; all rejected.
   std::vector<Heard> heard;
 
  private:
@@ -206,6 +207,7 @@ class RawPeer {
       } else if (std::holds_alternative<wire::Rejected>(*event)) {
         rejected = true;
       } else if (auto const* const remote = std::get_if<wire::RemoteOpen>(&*event)) {
+        ++remote_opens;
         mux->reject(*remote);
       } else {
         live = false;
