@@ -41,6 +41,8 @@ struct Engine::State {
   void fail(PeerId id, Error error);
   void count(ErrorCode code);
   void on_handshake(PeerSession& session, Instant now);
+  Result<void> take_mux_events(PeerSession& session, Instant now);
+  void update_dirty(PeerSession& session, Instant now);
   Result<void> on_mux_event(PeerSession& session, wire::MuxEvent event, Instant now);
   Result<void> on_remote_open(PeerSession& session, wire::RemoteOpen open, Instant now);
   Result<void> on_message(PeerSession& session, wire::ChannelMessage const& message, Instant now);
@@ -179,6 +181,10 @@ void Engine::on_core_loaded(CoreKey const& key, Result<std::optional<core::CoreR
       if (open) session.mux->reject(*open);
     } else if (open) {
       s.accept(session, key, *open, now);
+      // What the remote said right behind its Open was kept until now.
+      Result<void> const handled = s.take_mux_events(session, now);
+      if (!handled) s.fail(id, handled.error());
+      s.update_dirty(session, now);
     } else {
       s.open_towards(session, key);
     }
@@ -283,18 +289,27 @@ void Engine::receive(PeerId id, ByteView bytes, Instant now) {
     if (!frame) break;
     session->progress = now;
     handled = session->mux->receive(*std::move(frame));
-    while (handled) {
-      std::optional<wire::MuxEvent> event = session->mux->next_event();
-      if (!event) break;
-      handled = s.on_mux_event(*session, *std::move(event), now);
-    }
+    if (handled) handled = s.take_mux_events(*session, now);
   }
-  s.dirty_peers.insert(id);
   if (!handled) s.fail(id, handled.error());
-  for (CoreKey const& key : s.dirty_cores) {
-    if (session->channel_of.contains(key)) s.cores.at(key).sync->update(id, now);
-  }
+  s.update_dirty(*session, now);
   s.settle(now);
+}
+
+Result<void> Engine::State::take_mux_events(PeerSession& session, Instant now) {
+  while (std::optional<wire::MuxEvent> event = session.mux->next_event()) {
+    Result<void> const handled = on_mux_event(session, *std::move(event), now);
+    if (!handled) return handled;
+  }
+  return {};
+}
+
+/// Lets the cores that heard something from this wire peer say and ask what follows from it.
+void Engine::State::update_dirty(PeerSession& session, Instant now) {
+  for (CoreKey const& key : dirty_cores) {
+    if (session.channel_of.contains(key)) cores.at(key).sync->update(session.id, now);
+  }
+  dirty_peers.insert(session.id);
 }
 
 void Engine::State::on_handshake(PeerSession& session, Instant now) {

@@ -65,9 +65,17 @@ class EngineUnderTest {
   Result<void> commit_answer;  ///< What the disk says to commits.
   bool hold_commits = false;   ///< Keep ingest jobs in `held` instead of committing.
   std::vector<sync::IngestResult> held;
+  bool hold_loads = false;  ///< Keep loads back until load_held().
+  void load_held() {
+    for (CoreKey const& core : std::exchange(held_loads_, {})) {
+      engine.on_core_loaded(core, store.load(core), now);
+    }
+    settle();
+  }
 
  private:
   SeededRng rng_{1};
+  std::vector<CoreKey> held_loads_;
 
  public:
   sync::Engine engine;
@@ -81,7 +89,11 @@ class EngineUnderTest {
  private:
   void perform(sync::Effect& effect) {
     if (auto const* const load = std::get_if<sync::LoadCore>(&effect)) {
-      engine.on_core_loaded(load->core, store.load(load->core), now);
+      if (hold_loads) {
+        held_loads_.push_back(load->core);
+      } else {
+        engine.on_core_loaded(load->core, store.load(load->core), now);
+      }
     } else if (auto const* const serve = std::get_if<sync::ServeJob>(&effect)) {
       engine.on_served(sync::run(*serve, **store.view(serve->core)), now);
     } else {

@@ -235,6 +235,22 @@ TEST_F(EngineTest, AnIdleCoreIsClosedAndOpensAgain) {
   EXPECT_EQ(again.last<wire::Sync>()->length, 3u);
 }
 
+TEST_F(EngineTest, HearsWhatWasSaidRightBehindAnOpenOfACoreStillToBeLoaded) {
+  TestCore const core = writer(1);
+  EngineUnderTest node;
+  node.engine.host(core.key(), core.key(), node.now);
+  node.hold_loads = true;
+  RawPeer peer(node);
+  peer.open(core.key());
+  offer(peer, core);
+  EXPECT_FALSE(peer.live);
+  node.hold_loads = false;
+  node.load_held();
+  peer.exchange();
+  ASSERT_TRUE(peer.live);
+  EXPECT_TRUE(peer.last<wire::Request>());
+}
+
 TEST_F(EngineTest, AnUnhostedProjectClosesItsChannels) {
   TestCore const core = writer(3);
   EngineUnderTest node;
