@@ -1,12 +1,15 @@
 # Helpers that every folder uses, so that its CMakeLists.txt is one call with a list of sources.
 
+# A comma, as in address,undefined, would be a second parameter of $<BOOL:…>.
+string(REPLACE "," "_" holdfast_sanitized "${HOLDFAST_SANITIZE}")
+
 add_library(holdfast_warnings INTERFACE)
 target_compile_options(holdfast_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wswitch-enum -Wnon-virtual-dtor
   -Woverloaded-virtual -Wcast-align -Wundef
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wuseless-cast -Wno-mismatched-new-delete>
   # g++ 12 takes empty optionals for uninitialised ones as soon as it optimises.
-  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<OR:$<NOT:$<CONFIG:Debug>>,$<BOOL:${HOLDFAST_SANITIZE}>>>:-Wno-maybe-uninitialized>
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<OR:$<NOT:$<CONFIG:Debug>>,$<BOOL:${holdfast_sanitized}>>>:-Wno-maybe-uninitialized>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wunreachable-code>
   $<$<BOOL:${HOLDFAST_WARNINGS_AS_ERRORS}>:-Werror>)
 
