@@ -1,5 +1,6 @@
 #include "registration/problem.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -64,11 +65,11 @@ constexpr std::array kProblems = {
 };
 
 ProblemRow const& row_of(ProblemType type) {
-  for (ProblemRow const& row : kProblems) {
-    if (row.type == type) return row;
-  }
-  HOLDFAST_CHECK(!"a problem type without a row");
-  return kProblems.front();
+  auto const* const row =
+      std::find_if(kProblems.begin(), kProblems.end(),
+                   [type](ProblemRow const& each) { return each.type == type; });
+  HOLDFAST_CHECK(row != kProblems.end());
+  return *row;
 }
 
 ProblemType type_of_status(int status) {
