@@ -92,7 +92,7 @@ TEST(RecordedProofs, AreAllTaken) {
 
 TEST(RecordedProofs, EveryFlippedByteIsRefusedOrChangesNothing) {
   auto const& vectors = hypercore_vectors("proofs.json");
-  auto const& blocks = hypercore_vectors("merkle.json").at("rows");
+  nlohmann::json const blocks = hypercore_vectors("merkle.json").at("rows");
   CoreKey const key = fixed_of<CoreKey>(vectors.at("key"));
   MemoryView const all = full_tree();
   for (auto const& row : vectors.at("proofs")) {
@@ -122,7 +122,7 @@ TEST(RecordedProofs, EveryFlippedByteIsRefusedOrChangesNothing) {
 }
 
 TEST(RecordedProofs, StaticCoreNeedsNoSignature) {
-  auto const& row = hypercore_vectors("multisig.json").at("cases")[2];
+  nlohmann::json const row = hypercore_vectors("multisig.json").at("cases")[2];
   CoreKey const key = fixed_of<CoreKey>(row.at("key"));
   Proof const proof = *decode(bytes_of(row.at("wireData")));
   Outcome const outcome = add(key, MemoryView(), proof);
@@ -136,7 +136,7 @@ TEST(RecordedProofs, StaticCoreNeedsNoSignature) {
 }
 
 TEST(RecordedProofs, PrologueCannotBeCut) {
-  auto const& row = hypercore_vectors("multisig.json").at("cases")[2];
+  nlohmann::json const row = hypercore_vectors("multisig.json").at("cases")[2];
   Proof proof = *decode(bytes_of(row.at("wireData")));
   proof.upgrade->length = 4;
   proof.upgrade->nodes.pop_back();
@@ -149,7 +149,7 @@ TEST(RecordedProofs, PrologueCannotBeCut) {
 
 TEST(RecordedProofs, MultiSignedTreeWithAPatchIsTaken) {
   for (std::size_t i = 0; i < 2; ++i) {
-    auto const& row = hypercore_vectors("multisig.json").at("cases")[i];
+    nlohmann::json const row = hypercore_vectors("multisig.json").at("cases")[i];
     SCOPED_TRACE(row.at("label").get<std::string>());
     Proof const proof{.fork = 0,
                       .upgrade = Proof::Upgrade{.start = 0,

@@ -15,7 +15,8 @@ using holdfast::testing::hypercore_vectors;
 using holdfast::testing::nodes_of;
 
 TEST(Manifest, DecodesEncodesAndNamesCoresAsJavaScriptDoes) {
-  for (auto const& row : hypercore_vectors("keys.json").at("manifests")) {
+  nlohmann::json const vectors = hypercore_vectors("keys.json");
+  for (auto const& row : vectors.at("manifests")) {
     SCOPED_TRACE(row.at("label").get<std::string>());
     Bytes const encoded = bytes_of(row.at("encoded"));
     Result<Manifest> const manifest = decode_manifest(encoded);
@@ -45,13 +46,14 @@ TEST(Manifest, DecodesEncodesAndNamesCoresAsJavaScriptDoes) {
 }
 
 TEST(Manifest, SingleSignerIsTheDefaultOfHypercore11) {
-  auto const& row = hypercore_vectors("keys.json").at("manifests")[0];
+  nlohmann::json const row = hypercore_vectors("keys.json").at("manifests")[0];
   PublicKey const writer = fixed_of<PublicKey>(row.at("signers")[0].at("publicKey"));
   EXPECT_EQ(encode(single_signer_manifest(writer)), bytes_of(row.at("encoded")));
 }
 
 TEST(Manifest, RefusesEveryTruncationAndAnythingBehind) {
-  for (auto const& row : hypercore_vectors("keys.json").at("manifests")) {
+  nlohmann::json const vectors = hypercore_vectors("keys.json");
+  for (auto const& row : vectors.at("manifests")) {
     Bytes const encoded = bytes_of(row.at("encoded"));
     for (std::size_t size = 0; size < encoded.size(); ++size) {
       EXPECT_FALSE(decode_manifest(ByteView(encoded).first(size)).ok());
@@ -63,7 +65,8 @@ TEST(Manifest, RefusesEveryTruncationAndAnythingBehind) {
 }
 
 TEST(Manifest, EveryFlippedByteIsRefusedOrAnotherCore) {
-  for (auto const& row : hypercore_vectors("keys.json").at("manifests")) {
+  nlohmann::json const vectors = hypercore_vectors("keys.json");
+  for (auto const& row : vectors.at("manifests")) {
     Bytes const encoded = bytes_of(row.at("encoded"));
     for (std::size_t i = 0; i < encoded.size(); ++i) {
       Bytes flipped = encoded;
@@ -97,7 +100,7 @@ TEST(Manifest, RefusesASpellingThatIsNotTheShortest) {
 }
 
 TEST(Verifier, RefusesTheManifestOfAnotherCore) {
-  auto const& rows = hypercore_vectors("keys.json").at("manifests");
+  nlohmann::json const rows = hypercore_vectors("keys.json").at("manifests");
   CoreKey const key = fixed_of<CoreKey>(rows[0].at("key"));
   EXPECT_TRUE(Verifier::from_manifest(key, bytes_of(rows[0].at("encoded"))).ok());
   Result<Verifier> const other = Verifier::from_manifest(key, bytes_of(rows[1].at("encoded")));
@@ -106,7 +109,7 @@ TEST(Verifier, RefusesTheManifestOfAnotherCore) {
 }
 
 TEST(Verifier, ManifestWhoseOnlySignerIsTheKeyIsCompat) {
-  auto const& row = hypercore_vectors("keys.json").at("manifests")[0];
+  nlohmann::json const row = hypercore_vectors("keys.json").at("manifests")[0];
   CoreKey const key = fixed_of<CoreKey>(row.at("signers")[0].at("publicKey"));
   Result<Verifier> const verifier = Verifier::from_manifest(key, bytes_of(row.at("encoded")));
   ASSERT_TRUE(verifier.ok());
@@ -115,7 +118,7 @@ TEST(Verifier, ManifestWhoseOnlySignerIsTheKeyIsCompat) {
 
 TEST(Verifier, SignablesAndSignaturesAgreeWithJavaScriptForEveryKindOfCore) {
   auto const& vectors = hypercore_vectors("merkle.json");
-  auto const& manifests = hypercore_vectors("keys.json").at("manifests");
+  nlohmann::json const manifests = hypercore_vectors("keys.json").at("manifests");
   CoreKey const compat = fixed_of<CoreKey>(vectors.at("keys").at("compat"));
   std::map<std::string, Verifier> const verifiers{
       {"v1", *Verifier::from_manifest(fixed_of<CoreKey>(vectors.at("keys").at("v1")),
@@ -150,7 +153,8 @@ struct MultiCase {
 
 std::vector<MultiCase> multi_cases() {
   std::vector<MultiCase> out;
-  for (auto const& row : hypercore_vectors("multisig.json").at("cases")) {
+  nlohmann::json const vectors = hypercore_vectors("multisig.json");
+  for (auto const& row : vectors.at("cases")) {
     out.push_back({.label = row.at("label").get<std::string>(),
                    .verifier = *Verifier::from_manifest(fixed_of<CoreKey>(row.at("key")),
                                                         bytes_of(row.at("manifest"))),
@@ -222,7 +226,8 @@ TEST(Verifier, OneSignerDoesNotCountTwice) {
 }
 
 TEST(Verifier, PrologueVouchesForItsOwnTreeOnly) {
-  MultiCase const& one = multi_cases().at(2);
+  std::vector<MultiCase> const cases = multi_cases();
+  MultiCase const& one = cases.at(2);
   SignedTree shorter = one.tree;
   shorter.length = 4;
   shorter.roots = shorter.roots.first(1);

@@ -15,7 +15,8 @@ using holdfast::testing::MemoryView;
 using holdfast::testing::TestCore;
 
 TEST(LevelsToKnown, AgreesWithJavaScriptWhenOnlyRootsAreStored) {
-  auto const& rows = hypercore_vectors("proofs.json").at("missingNodesWhenOnlyRootsAreStored");
+  nlohmann::json const rows =
+      hypercore_vectors("proofs.json").at("missingNodesWhenOnlyRootsAreStored");
   EXPECT_EQ(rows.size(), 47U);
   for (auto const& row : rows) {
     EXPECT_EQ(levels_to_known({}, row.at("length").get<std::uint64_t>(),

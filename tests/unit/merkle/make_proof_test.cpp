@@ -82,7 +82,8 @@ class MakeProof : public ::testing::Test {
 
 TEST_F(MakeProof, AnswersAsJavaScriptDoesByteForByte) {
   int compared = 0;
-  for (auto const& row : hypercore_vectors("proofs.json").at("proofs")) {
+  nlohmann::json const vectors = hypercore_vectors("proofs.json");
+  for (auto const& row : vectors.at("proofs")) {
     SCOPED_TRACE(row.at("label").get<std::string>());
     ProofRequest const request = request_of(row.at("request"));
     if (request.seek) continue;  // Never offered.
