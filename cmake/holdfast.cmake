@@ -92,6 +92,10 @@ function(holdfast_test name)
   add_dependencies(tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+  if(HOLDFAST_SANITIZE MATCHES "thread")
+    set_tests_properties(${name} PROPERTIES
+      ENVIRONMENT "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan_suppressions.txt")
+  endif()
 endfunction()
 
 # holdfast_fuzz(NAME LIBS "a;b" SOURCES...): one libFuzzer program, built only in the fuzz preset.
