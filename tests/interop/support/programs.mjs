@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { kSlow, temporaryFolder, within } from './wait.mjs';
+import { freePort, kSlow, temporaryFolder, within } from './wait.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const kLogLinesMax = 400;
@@ -131,16 +131,26 @@ export async function restartReplicator(t, program, how = 'stop', changes = {}) 
   return startReplicator(t, { ...program.options, data: program.data, port: program.port, ...changes });
 }
 
-export async function startDiscovery(t, { port = 0, state, args = [] } = {}) {
+export async function startDiscovery(t, { port = 0, state, store = 'memory', args = [] } = {}) {
   const folder = state ?? await temporaryFolder(t);
   const program = await start(t, 'holdfast-discovery', [
     '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--state-dir', folder,
-    '--store', 'memory', '--lease', '10s', '--probe-allow', '127.0.0.0/8', ...args,
+    '--store', store, '--lease', '10s', '--probe-allow', '127.0.0.0/8', ...args,
   ]);
   const [, pin] = await program.line(/certificate sha256 ([0-9a-f]{64})/);
   program.pin = pin;
   program.state = folder;
   program.url = `https://127.0.0.1:${program.ports.public}`;
+  return program;
+}
+
+/** A Redis without files, on a free port or on `at`. */
+export async function startRedis(t, at) {
+  const port = at ?? await freePort();
+  const program = new Program('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--dir', await temporaryFolder(t)]);
+  t.after(() => program.kill());
+  await program.line(/Ready to accept connections/);
+  program.port = port;
   return program;
 }
 
