@@ -111,7 +111,7 @@ class Engine {
   /// Peers that have output or effects since the last call, each once.
   std::vector<PeerId> take_touched();
   /// Bytes for this peer's socket. Empty if there are none or the peer is unknown.
-  /// `written`: the shell calls on_drained() once they left, which lets queued answers follow.
+  /// The shell calls on_drained() once they left, which lets queued answers follow.
   Bytes take_output(PeerId peer);
   void on_drained(PeerId peer, Instant now);
   /// False while too much of what was received waits for the disk: stop reading this socket until it is true again.

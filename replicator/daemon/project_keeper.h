@@ -27,14 +27,14 @@ class ProjectKeeper {
  public:
   static constexpr std::size_t kNamedPerMessageMax = 1'024;
   static constexpr std::size_t kNamedPerPeerMax = 4'096;
-  static constexpr std::size_t kWaitingMax = 64;
+  static constexpr std::size_t kWaitingMax = 8;
 
   /// `changed` is called after the set of projects changed, on any thread.
   ProjectKeeper(Projects& projects, net::EngineHost& host, std::function<void()> changed);
 
   /// Hosts everything that is known from earlier runs.
   void start();
-  /// Stops learning. Call before the host goes.
+  /// Keeps what it has learnt, and learns no more. Call before the host goes.
   void stop() { tasks_.stop(); }
 
   /// Returns: whether it was new. Errors: Storage.

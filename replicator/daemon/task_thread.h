@@ -29,7 +29,7 @@ class TaskThread {
     return true;
   }
 
-  /// Finishes the task at hand, drops the rest. Repeatable.
+  /// Takes no more tasks, finishes those it has, and ends. Repeatable.
   void stop() {
     {
       MutexLock const lock(mutex_);
@@ -44,7 +44,7 @@ class TaskThread {
     MutexLock lock(mutex_);
     while (true) {
       while (!stopped_ && tasks_.empty()) changed_.wait(mutex_);
-      if (stopped_) return;
+      if (tasks_.empty()) return;
       std::function<void()> const task = std::move(tasks_.front());
       tasks_.pop_front();
       lock.unlock();
