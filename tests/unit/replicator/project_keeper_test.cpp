@@ -49,11 +49,15 @@ TEST_F(ProjectKeeperTest, TakesNamedCoresUnderAProvenReferrer) {
 
 TEST_F(ProjectKeeperTest, ANamedCoreWaitsUntilItsReferrerIsProven) {
   keeper_.on_event(named(peer_, key(1), key(2)));
-  keeper_.on_event(sync::ChannelLive{sync::PeerId(9), key(1)});  // Somebody else's proof.
-  keeper_.on_event(sync::ChannelLive{peer_, key(7)});
-  EXPECT_TRUE(projects_.projects_of(key(2)).empty());
   keeper_.on_event(sync::ChannelLive{peer_, key(1)});
   EXPECT_TRUE(became_member(key(2)));
+}
+
+TEST_F(ProjectKeeperTest, ProofsOfOtherPeersAndOtherCoresDoNotCount) {
+  keeper_.on_event(named(peer_, key(1), key(2)));
+  keeper_.on_event(sync::ChannelLive{sync::PeerId(9), key(1)});
+  keeper_.on_event(sync::ChannelLive{peer_, key(7)});
+  EXPECT_FALSE(became_member(key(2)));
 }
 
 TEST_F(ProjectKeeperTest, CoresUnderAStrangersReferrerAreRefused) {
