@@ -8,7 +8,8 @@ namespace holdfast {
 namespace {
 
 bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+  if (a.size() != b.size()) return false;
+  return std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
     return std::tolower(static_cast<unsigned char>(x)) ==
            std::tolower(static_cast<unsigned char>(y));
   });
@@ -37,6 +38,13 @@ std::size_t HeaderList::count(std::string_view name) const {
     return same_name(field.first, name);
   });
   return static_cast<std::size_t>(hits);
+}
+
+std::optional<std::string_view> FastRequest::header(std::string_view name) const {
+  for (FieldView const& field : fields) {
+    if (same_name(field.name, name)) return field.value;
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> HttpRequest::query_value(std::string const& name) const {

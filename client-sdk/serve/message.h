@@ -4,12 +4,14 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "base/ip_network.h"
 #include "base/time.h"
 
 namespace holdfast {
@@ -29,10 +31,13 @@ class HeaderList {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-/// Where a request came from, as the socket says; nothing the client wrote can change it.
+/// Where a request came from, as the socket says, or a proxy that the operator trusts; nothing a client wrote can change
+/// it.
 struct PeerAddress {
   std::string ip;  ///< A literal; IPv4 in IPv6 is written as IPv4.
   std::uint16_t port = 0;
+  /// `ip` once more, as bytes. The transport always sets it; nothing when `ip` is not a literal.
+  std::optional<IpAddress> address = std::nullopt;
 };
 
 /// Why a handler is being called.
@@ -73,7 +78,43 @@ struct WaitFor {
 
 using HttpOutcome = std::variant<HttpResponse, WaitFor>;
 
-/// A plain function; called on any worker thread, several at once.
+/// A plain function; called on any worker thread, several at once. On a route with RouteOptions::on_loop it is called
+/// on the event loops, several at once, and must not block.
 using HttpHandler = std::function<HttpOutcome(HttpRequest const&)>;
+
+/// A header field as it stood in the request. Borrowed.
+struct FieldView {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// A plain GET on its way past the HTTP library (Router::add_fast): no body, HTTP/1.1, a target without percent signs
+/// and plus signs. All views are borrowed until the handler returns.
+struct FastRequest {
+  std::string_view param;  ///< What stands at the pattern's only {name}; not empty.
+  std::string_view query;  ///< Behind the '?', as sent; empty without one.
+  PeerAddress const& peer;
+  std::span<FieldView const> fields;
+
+  /// Returns: the first field of that name (compared without case), or nothing.
+  std::optional<std::string_view> header(std::string_view name) const;
+};
+
+/// What the fast handler fills in. It is used again for the next request: the strings keep their memory, so append.
+struct FastResponse {
+  int status = 200;
+  std::string
+      headers;  ///< Whole lines: "ETag: \"x\"\r\n". Without those that the transport writes (see Router).
+  std::string body;
+  std::string_view content_type = "application/json";  ///< Must stay valid; sent only with a body.
+};
+
+enum class FastOutcome : std::uint8_t {
+  Answered,        ///< `response` is the answer.
+  UseGeneralPath,  ///< Ask the route's HttpHandler; `response` is ignored.
+};
+
+/// Called on the event loops, several at once; must not block. The response is empty (200) when it is called.
+using FastHandler = std::function<FastOutcome(FastRequest const&, FastResponse& response)>;
 
 }  // namespace holdfast

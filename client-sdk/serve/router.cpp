@@ -115,6 +115,43 @@ HttpOutcome Router::handle(HttpRequest& request) const {
   return outcome;
 }
 
+void Router::add_fast(std::string_view method, std::string_view pattern, FastHandler handler) {
+  std::vector<std::string_view> const parts = split(pattern);
+  auto const route = std::find_if(routes_.begin(), routes_.end(), [&](Route const& each) {
+    return each.method == method &&
+           std::equal(each.segments.begin(), each.segments.end(), parts.begin(), parts.end());
+  });
+  HOLDFAST_CHECK(method == "GET" && route != routes_.end());
+  HOLDFAST_CHECK(std::count_if(parts.begin(), parts.end(), is_param) == 1);
+  std::size_t const open = pattern.find('{');
+  std::size_t const close = pattern.find('}', open);
+  fast_routes_.push_back({std::string(pattern.substr(0, open)),
+                          std::string(pattern.substr(close + 1)), std::move(handler),
+                          route->options.cors});
+}
+
+Router::FastRoute const* Router::find_fast(std::string_view path, std::string_view& param) const {
+  if (guard_) return nullptr;
+  for (FastRoute const& route : fast_routes_) {
+    if (path.size() <= route.before.size() + route.after.size() ||
+        !path.starts_with(route.before) || !path.ends_with(route.after)) {
+      continue;
+    }
+    std::string_view const middle =
+        path.substr(route.before.size(), path.size() - route.before.size() - route.after.size());
+    if (middle.find('/') != std::string_view::npos) continue;
+    param = middle;
+    return &route;
+  }
+  return nullptr;
+}
+
+bool Router::on_loop(std::string_view method, std::string_view path) const {
+  if (guard_) return false;
+  Route const* const route = find(method == "HEAD" ? "GET" : method, split(path));
+  return route == nullptr || route->options.on_loop;
+}
+
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view path) const {
   Route const* const route = find(method, split(path));
   return route == nullptr ? 0 : route->options.body_bytes_max;

@@ -78,6 +78,42 @@ TEST_F(RouterTest, BodyLimitsBelongToRoutes) {
   EXPECT_EQ(router.body_bytes_max("PUT", "/x"), 0u);
 }
 
+TEST_F(RouterTest, FastRoutesAreFoundByTheWholePath) {
+  router.add("GET", "/project/{key}/sync", says("sync"), {.cors = true});
+  router.add_fast("GET", "/project/{key}/sync", [](FastRequest const&, FastResponse& response) {
+    response.body = "fast";
+    return FastOutcome::Answered;
+  });
+  std::string_view param;
+  Router::FastRoute const* const found = router.find_fast("/project/abc/sync", param);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(param, "abc");
+  EXPECT_TRUE(found->cors);
+  for (char const* path : {"/project//sync", "/project/sync", "/project/a/b/sync",
+                           "/project/a/sync/", "/projects/a/sync", "/project/a/syncs", "/", ""}) {
+    EXPECT_EQ(router.find_fast(path, param), nullptr) << path;
+  }
+  router.set_guard([](HttpRequest const&) { return std::optional<HttpResponse>(); });
+  EXPECT_EQ(router.find_fast("/project/abc/sync", param), nullptr)
+      << "the guard sees every request";
+}
+
+TEST_F(RouterTest, WhatBlocksIsKeptOffTheLoop) {
+  router.add("GET", "/quick/{id}", says("quick"), {.on_loop = true});
+  EXPECT_TRUE(router.on_loop("GET", "/quick/1"));
+  EXPECT_TRUE(router.on_loop("HEAD", "/quick/1"));
+  EXPECT_FALSE(router.on_loop("GET", "/replicators"));
+  EXPECT_TRUE(router.on_loop("GET", "/nothing")) << "a 404 blocks nobody";
+}
+
+TEST(FastRequest, FieldsCompareWithoutCase) {
+  FieldView const fields[] = {{"If-None-Match", "\"a\""}, {"if-none-match", "\"b\""}};
+  PeerAddress const peer;
+  FastRequest const request{.param = "k", .query = "", .peer = peer, .fields = fields};
+  EXPECT_EQ(request.header("IF-NONE-MATCH"), "\"a\"");
+  EXPECT_EQ(request.header("If-None"), std::nullopt);
+}
+
 TEST_F(RouterTest, TheGuardAnswersFirst) {
   router.set_guard([](HttpRequest const& request) -> std::optional<HttpResponse> {
     if (request.path == "/replicators") return HttpResponse{.status = 403};
