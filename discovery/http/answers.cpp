@@ -1,11 +1,29 @@
 #include "discovery/http/answers.h"
 
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <system_error>
 #include <utility>
+
+#include "crypto/keys.h"
 
 namespace holdfast::discovery {
 
 using registration::ProblemDetails;
 using registration::ProblemType;
+
+HttpResponse to_response(Answer answer) {
+  if (ProblemDetails const* const problem = std::get_if<ProblemDetails>(&answer))
+    return problem_response(*problem);
+  return std::get<HttpResponse>(std::move(answer));
+}
+
+std::optional<ProblemType> problem_type(Answer const& answer) {
+  if (ProblemDetails const* const problem = std::get_if<ProblemDetails>(&answer))
+    return problem->type;
+  return std::nullopt;
+}
 
 HttpResponse json_response(std::string body) {
   HttpResponse response;
@@ -45,6 +63,25 @@ ProblemDetails body_problem(Error const& error) {
   bool const too_large = error.code == ErrorCode::LimitExceeded;
   return problem_document(too_large ? ProblemType::TooLarge : ProblemType::MalformedRequest,
                           error.detail);
+}
+
+std::uint64_t whole_seconds(Duration duration) {
+  return static_cast<std::uint64_t>(std::chrono::floor<std::chrono::seconds>(duration).count());
+}
+
+std::optional<std::uint64_t> number_in(std::string const& text, std::uint64_t max) {
+  std::uint64_t value = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value > max) return std::nullopt;
+  return value;
+}
+
+std::uint64_t SystemRng::next() {
+  std::array<Byte, 8> raw{};
+  random_bytes(raw);
+  std::uint64_t value = 0;
+  for (Byte const byte : raw) value = value << 8 | byte;
+  return value;
 }
 
 }  // namespace holdfast::discovery

@@ -1,0 +1,109 @@
+#include "discovery/http/info_routes.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "codec/key_text.h"
+#include "discovery/registry/lookup.h"
+#include "discovery/registry/nonce.h"
+#include "registration/api.h"
+
+namespace holdfast::discovery {
+
+namespace {
+
+using registration::ProblemType;
+
+constexpr std::size_t kListLimit = 100;
+
+}  // namespace
+
+void InfoRoutes::add_routes(Router& router) {
+  RouteOptions const read{.body_bytes_max = 0, .cors = true};
+  router.add(
+      "GET", "/", [this](HttpRequest const&) { return info(); }, read);
+  router.add(
+      "GET", "/nonce", [this](HttpRequest const&) { return to_response(nonce()); }, read);
+  router.add(
+      "GET", "/whoami", [this](HttpRequest const& request) { return to_response(whoami(request)); },
+      read);
+  router.add(
+      "GET", "/replicators",
+      [this](HttpRequest const& request) { return to_response(list_replicators(request)); }, read);
+  router.add(
+      "GET", "/replicators/{id}",
+      [this](HttpRequest const& request) { return to_response(find_replicator(request)); }, read);
+}
+
+Answer InfoRoutes::find_replicator(HttpRequest const& request) {
+  Result<PublicKey> const id = parse_key_as<PublicKey>(request.params.at("id"));
+  if (!id)
+    return problem_document(ProblemType::MalformedKey,
+                            "an id is 64 hex digits or 52 z-base-32 characters");
+  Result<ReplicatorEntry> const entry = store_.find(*id);
+  if (!entry) return store_problem(entry.error(), ProblemType::UnknownReplicator);
+  Result<registration::ReplicatorInfo> const info = info_of(*entry);
+  if (!info) return problem_document(ProblemType::Internal, "the stored record cannot be read");
+  return json_response(registration::to_json(*info));
+}
+
+Answer InfoRoutes::list_replicators(HttpRequest const& request) {
+  std::optional<PublicKey> after;
+  std::size_t limit = kListLimit;
+  if (std::optional<std::string> const text = request.query_value("after"); text) {
+    Result<PublicKey> const id = parse_key_as<PublicKey>(*text);
+    if (!id) return problem_document(ProblemType::MalformedKey, "after is an id");
+    after = *id;
+  }
+  if (std::optional<std::string> const text = request.query_value("limit"); text) {
+    std::optional<std::uint64_t> const given =
+        number_in(*text, registration::kListedReplicatorsMax);
+    if (!given || *given == 0)
+      return problem_document(ProblemType::MalformedRequest, "limit is 1 to 1000");
+    limit = *given;
+  }
+  Result<std::vector<ReplicatorEntry>> const entries = store_.list(after, limit);
+  if (!entries) return store_problem(entries.error(), ProblemType::UnknownReplicator);
+  registration::ReplicatorList list;
+  for (ReplicatorEntry const& entry : *entries) {
+    if (Result<registration::ReplicatorInfo> info = info_of(entry); info)
+      list.replicators.push_back(*std::move(info));
+  }
+  if (entries->size() == limit) list.next = entries->back().id;
+  return json_response(registration::to_json(list));
+}
+
+Answer InfoRoutes::whoami(HttpRequest const& request) {
+  Result<std::uint64_t> const now_unix_ms = store_.now_unix_ms();
+  if (!now_unix_ms) return store_problem(now_unix_ms.error(), ProblemType::Internal);
+  return json_response(registration::to_json(registration::WhoamiAnswer{
+      .observed_address = request.peer.ip, .now_unix_ms = *now_unix_ms}));
+}
+
+Answer InfoRoutes::nonce() {
+  Result<std::string> const fresh = issue_nonce(store_);
+  if (!fresh) return store_problem(fresh.error(), ProblemType::Internal);
+  HttpResponse response =
+      json_response(registration::to_json(registration::NonceAnswer{.nonce = *fresh}));
+  response.headers.add("Replay-Nonce", *fresh);
+  return response;
+}
+
+HttpResponse InfoRoutes::info() const {
+  nlohmann::ordered_json body = {
+      {"name", "holdfast-discovery"},
+      {"version", version_},
+      {"lease", whole_seconds(store_.options().lease)},
+      {"public_urls", own_urls_.list()},
+      {"routes",
+       {"GET|POST /project/{key}/sync", "PUT|GET|DELETE /replicators/{id}",
+        "POST /replicators/{id}/renew", "POST /replicators/{id}/projects", "GET /replicators",
+        "GET /whoami", "GET /nonce"}}};
+  return json_response(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+}  // namespace holdfast::discovery

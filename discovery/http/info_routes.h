@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "discovery/http/answers.h"
+#include "discovery/http/own_urls.h"
+#include "discovery/registry/record_store.h"
+#include "serve/message.h"
+#include "serve/router.h"
+
+namespace holdfast::discovery {
+
+/// What the service tells of itself and of the replicators: GET /, /nonce, /whoami, /replicators, /replicators/{id}.
+/// Thread-safety: all handlers may run at once; the state is the store's.
+class InfoRoutes {
+ public:
+  /// `store` must outlive this. `version`: for GET /.
+  InfoRoutes(RecordStore& store, OwnUrls own_urls, std::string version)
+      : store_(store), own_urls_(std::move(own_urls)), version_(std::move(version)) {}
+
+  void add_routes(Router& router);
+
+ private:
+  Answer find_replicator(HttpRequest const& request);
+  Answer list_replicators(HttpRequest const& request);
+  Answer whoami(HttpRequest const& request);
+  Answer nonce();
+  HttpResponse info() const;
+
+  RecordStore& store_;
+  OwnUrls own_urls_;
+  std::string version_;
+};
+
+}  // namespace holdfast::discovery
