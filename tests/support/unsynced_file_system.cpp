@@ -225,6 +225,7 @@ class UnsyncedReadable final : public rocksdb::FSRandomAccessFile {
  public:
   UnsyncedReadable(std::shared_ptr<World> world, std::shared_ptr<Inode> inode)
       : world_(std::move(world)), inode_(std::move(inode)) {}
+  // NOLINTNEXTLINE(readability-function-size): as RocksDB declares it.
   IOStatus Read(std::uint64_t offset, std::size_t count, IOOptions const&, Slice* result,
                 char* scratch, IODebugContext*) const override {
     std::lock_guard const lock(world_->mutex);

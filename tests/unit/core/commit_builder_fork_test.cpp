@@ -92,8 +92,7 @@ TEST(CommitBuilderFork, OlderForkAndPartsOfANewerOneAreConflicts) {
     ASSERT_FALSE(added.ok());
     EXPECT_EQ(added.error().code, ErrorCode::Conflict);
   }
-  MemoryView forked = reader;
-  CommitBuilder builder = *CommitBuilder::begin(writer.key(), forked);
+  CommitBuilder builder = *CommitBuilder::begin(writer.key(), reader);
   ASSERT_TRUE(builder.add(*writer.prove(whole(writer))).ok());
   Result<void> const late = builder.add(old);
   ASSERT_FALSE(late.ok());

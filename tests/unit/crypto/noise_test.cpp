@@ -1,5 +1,7 @@
 #include "crypto/noise.h"
 
+#include <iterator>
+
 #include <gtest/gtest.h>
 
 #include "support/vectors.h"
@@ -146,12 +148,12 @@ TEST_F(NoiseVectors, AChangedFirstMessageShowsAtTheSecond) {
 }
 
 TEST_F(NoiseVectors, MessagesOfOtherSizesAreRefused) {
-  for (int const change : {-1, 1}) {
+  for (std::ptrdiff_t const change : {-1, 1}) {
     Bytes m1 = message("m1_initiator");
-    m1.resize(static_cast<std::size_t>(static_cast<int>(m1.size()) + change));
+    m1.resize(static_cast<std::size_t>(std::ssize(m1) + change));
     EXPECT_FALSE(responder().read(m1).ok());
     Bytes m2 = message("m2_responder");
-    m2.resize(static_cast<std::size_t>(static_cast<int>(m2.size()) + change));
+    m2.resize(static_cast<std::size_t>(std::ssize(m2) + change));
     NoiseHandshake noise = initiator();
     ASSERT_TRUE(noise.write().ok());
     EXPECT_FALSE(noise.read(m2).ok());
