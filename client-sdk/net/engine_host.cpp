@@ -354,8 +354,8 @@ void EngineHost::State::take_completions() {
     } else if (auto* const served = std::get_if<Served>(&done)) {
       engine.on_served(std::move(served->result), now);
     } else {
-      auto& ingested = std::get<Ingested>(done);
-      engine.on_ingested(std::move(ingested.result), ingested.durable, now);
+      auto const& ingested = std::get<Ingested>(done);
+      engine.on_ingested(ingested.result, ingested.durable, now);
     }
   }
   settle();
@@ -433,11 +433,12 @@ void EngineHost::dial(DialId id, Address const& target, DialOptions const& optio
   {
     MutexLock const lock(state_->door);
     if (state_->running) {
-      return state_->post([state = state_.get(), id, target, options, closed] {
-        state->dials[id] = Dial{options, closed, nullptr, std::nullopt};
-        if (state->draining) return state->hang_up(id);
-        state->start_dial(id, target);
-      });
+      return state_->post(
+          [state = state_.get(), id, target, options, closed = std::move(closed)]() mutable {
+            state->dials[id] = Dial{options, std::move(closed), nullptr, std::nullopt};
+            if (state->draining) return state->hang_up(id);
+            state->start_dial(id, target);
+          });
     }
   }
   closed({{ErrorCode::Unavailable, "the host stopped"}, false, Duration(0)});
@@ -456,7 +457,9 @@ void EngineHost::unhost_project(CoreKey const& project) {
 }
 
 void EngineHost::subscribe(Subscriber subscriber) {
-  state_->post([state = state_.get(), subscriber] { state->subscribers.push_back(subscriber); });
+  state_->post([state = state_.get(), subscriber = std::move(subscriber)]() mutable {
+    state->subscribers.push_back(std::move(subscriber));
+  });
 }
 
 std::optional<sync::CoreStatus> EngineHost::status(CoreKey const& core) {

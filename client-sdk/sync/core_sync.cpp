@@ -100,8 +100,8 @@ Result<void> CoreSync::receive(PeerId peer, wire::Message message, Instant now) 
   if (state == nullptr) return {};
   if (auto* const data = std::get_if<wire::Data>(&message)) {
     receive_data(peer, *state, std::move(*data), now);
-  } else if (auto* const request = std::get_if<wire::Request>(&message)) {
-    return receive_request(*state, std::move(*request));
+  } else if (auto const* const request = std::get_if<wire::Request>(&message)) {
+    return receive_request(*state, *request);
   } else if (auto const* const sync = std::get_if<wire::Sync>(&message)) {
     receive_sync(*state, *sync);
   } else if (auto const* const range = std::get_if<wire::Range>(&message)) {
@@ -132,13 +132,13 @@ void CoreSync::receive_sync(ChannelState& channel, wire::Sync const& sync) {
   channel.upgrade_refused = false;
 }
 
-Result<void> CoreSync::receive_request(ChannelState& channel, wire::Request request) {
+Result<void> CoreSync::receive_request(ChannelState& channel, wire::Request const& request) {
   if (channel.queue.size() + channel.serving.size() >= options_.requests_per_channel_max) {
     return Unexpected(ErrorCode::LimitExceeded, "too many unanswered requests");
   }
   // An id that is still outstanding cancels the older request; 0 belongs to conflict probes and is never unique.
   if (request.id != 0) receive_cancel(channel, request.id);
-  channel.queue.push_back(std::move(request));
+  channel.queue.push_back(request);
   return {};
 }
 
@@ -291,11 +291,11 @@ bool CoreSync::may_request(ChannelState const& channel, Instant now) const {
          now >= storage_retry_at_;
 }
 
-void CoreSync::send_request(PeerId peer, ChannelState& channel, merkle::ProofRequest what,
-                            InFlight flight) {
+void CoreSync::send_request(PeerId peer, ChannelState& channel, merkle::ProofRequest const& what,
+                            InFlight const& flight) {
   std::uint64_t const id = channel.next_request_id++;
   channel.in_flight.emplace(id, flight);
-  send(peer, wire::Request{.id = id, .fork = flight.fork, .what = std::move(what), .priority = 0});
+  send(peer, wire::Request{.id = id, .fork = flight.fork, .what = what, .priority = 0});
 }
 
 bool CoreSync::request_fork(PeerId peer, ChannelState& channel, Instant now) {
@@ -422,7 +422,7 @@ std::vector<wire::Request> CoreSync::take_serve(PeerId peer) {
   ChannelState& state = channels_.at(peer);
   std::size_t const count = std::min(state.queue.size(), options_.serve_batch_requests_max);
   for (std::size_t i = 0; i < count; ++i) {
-    state.serving.push_back(std::move(state.queue.front()));
+    state.serving.push_back(state.queue.front());
     state.queue.pop_front();
   }
   return state.serving;
@@ -446,8 +446,8 @@ void CoreSync::on_served(PeerId peer, std::vector<Answer> answers) {
   }
   // What the job did not come to goes back to the front, in order.
   for (std::size_t i = state->serving.size(); i > count; --i) {
-    wire::Request& rest = state->serving[i - 1];
-    if (!state->cancelled.contains(rest.id)) state->queue.push_front(std::move(rest));
+    wire::Request const& rest = state->serving[i - 1];
+    if (!state->cancelled.contains(rest.id)) state->queue.push_front(rest);
   }
   state->serving.clear();
   state->cancelled.clear();

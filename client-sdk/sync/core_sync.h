@@ -97,7 +97,7 @@ class CoreSync {
   void send(PeerId peer, M const& message);
 
   void receive_sync(ChannelState& channel, wire::Sync const& sync);
-  Result<void> receive_request(ChannelState& channel, wire::Request request);
+  Result<void> receive_request(ChannelState& channel, wire::Request const& request);
   void receive_cancel(ChannelState& channel, std::uint64_t request);
   void receive_data(PeerId peer, ChannelState& channel, wire::Data data, Instant now);
   void receive_no_data(ChannelState& channel, wire::NoData const& no_data);
@@ -110,7 +110,8 @@ class CoreSync {
   bool request_upgrade(PeerId peer, ChannelState& channel, Instant now);
   void request_blocks(PeerId peer, ChannelState& channel, Instant now);
   void send_wants(PeerId peer, ChannelState& channel, std::uint64_t end);
-  void send_request(PeerId peer, ChannelState& channel, merkle::ProofRequest what, InFlight flight);
+  void send_request(PeerId peer, ChannelState& channel, merkle::ProofRequest const& what,
+                    InFlight const& flight);
   std::size_t window() const;
 
   void give_back(InFlight const& request);

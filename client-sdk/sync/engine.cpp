@@ -573,7 +573,7 @@ void Engine::on_served(ServeResult result, Instant now) {
   s.settle(now);
 }
 
-void Engine::on_ingested(IngestResult result, Result<void> const& durable, Instant now) {
+void Engine::on_ingested(IngestResult const& result, Result<void> const& durable, Instant now) {
   State& s = *state_;
   auto const job = s.jobs.extract(result.id);
   HOLDFAST_CHECK(!job.empty());

@@ -122,7 +122,7 @@ class Engine {
                       Instant now);
   void on_served(ServeResult result, Instant now);
   /// `durable`: what Store::commit said.
-  void on_ingested(IngestResult result, Result<void> const& durable, Instant now);
+  void on_ingested(IngestResult const& result, Result<void> const& durable, Instant now);
 
   std::optional<Event> next_event();
   std::optional<Instant> next_deadline() const;

@@ -259,12 +259,12 @@ void World::perform(Node& node, sync::Effect effect) {
     sync::IngestResult result = sync::run(std::move(job), **node.disk.view(core));
     auto shared = std::make_shared<sync::IngestResult>(std::move(result));
     at(up_to(options_.disk_delay_max), [this, &node, life, shared] {
-      if (node.life == life) commit(node, std::move(*shared));
+      if (node.life == life) commit(node, *shared);
     });
   }
 }
 
-void World::commit(Node& node, sync::IngestResult result) {
+void World::commit(Node& node, sync::IngestResult const& result) {
   note(2000 + result.blocks.size());
   Result<void> durable;
   if (faulty() && chance(options_.disk_full_percent)) {
@@ -273,7 +273,7 @@ void World::commit(Node& node, sync::IngestResult result) {
     check_commit(result.commit);
     durable = node.disk.commit({&result.commit, 1});
   }
-  node.engine->on_ingested(std::move(result), durable, now_);
+  node.engine->on_ingested(result, durable, now_);
   pump(node);
 }
 

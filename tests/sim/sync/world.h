@@ -87,7 +87,7 @@ class World {
   void pump(Node& node);
   void deliver(Link& link, bool to_second, Bytes bytes);
   void perform(Node& node, sync::Effect effect);
-  void commit(Node& node, sync::IngestResult result);
+  void commit(Node& node, sync::IngestResult const& result);
   void check_commit(core::Commit const& commit);
   void connect(Link& link);
   void cut(Link& link);
