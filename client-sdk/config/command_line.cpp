@@ -19,14 +19,20 @@ std::string upper_snake(std::string text) {
   return text;
 }
 
-/// A check that runs the parser and, for CLI11, returns its complaint or nothing.
-/// `may_be_unset`: empty text is taken, as --print-config writes it for what is not set.
+/// How the text of an option is read.
 template <typename T>
-std::function<std::string(std::string const&)> complaint_of(Result<T> (*parse)(std::string_view),
-                                                            bool may_be_unset) {
-  return [parse, may_be_unset](std::string const& text) {
-    if (text.empty() && may_be_unset) return std::string();
-    Result<T> const parsed = parse(text);
+struct Reading {
+  Result<T> (*parse)(std::string_view);
+  bool may_be_unset =
+      false;  ///< Empty text is taken, as --print-config writes it for what is not set.
+};
+
+/// A check that runs the parser and, for CLI11, returns its complaint or nothing.
+template <typename T>
+std::function<std::string(std::string const&)> complaint_of(Reading<T> const& reading) {
+  return [reading](std::string const& text) {
+    if (text.empty() && reading.may_be_unset) return std::string();
+    Result<T> const parsed = reading.parse(text);
     return parsed ? std::string() : parsed.error().detail;
   };
 }
@@ -34,15 +40,14 @@ std::function<std::string(std::string const&)> complaint_of(Result<T> (*parse)(s
 /// Adds an option whose text our own parser reads into `target`.
 template <typename T>
 CLI::Option* add_parsed(CLI::App& app, std::string const& flag, T& target,
-                        Result<T> (*parse)(std::string_view), std::string const& help,
-                        bool may_be_unset = false) {
-  auto const set = [&target, parse](std::string const& text) {
+                        Reading<T> const& reading, std::string const& help) {
+  auto const set = [&target, parse = reading.parse](std::string const& text) {
     Result<T> parsed = parse(text);
     if (parsed) target = *std::move(parsed);  // The check below has already complained otherwise.
   };
   CLI::Option* const option = app.add_option_function<std::string>(flag, set, help);
-  std::string const shown = may_be_unset ? std::string() : to_text(target);
-  return option->check(complaint_of(parse, may_be_unset), "")->default_str(shown);
+  std::string const shown = reading.may_be_unset ? std::string() : to_text(target);
+  return option->check(complaint_of(reading), "")->default_str(shown);
 }
 
 bool given(std::string const& flag, int argc, char const* const* argv) {
@@ -119,21 +124,21 @@ void CommandLine::add(std::string const& name, std::uint64_t& target,
 
 void CommandLine::add(std::string const& name, Duration& target, std::string const& help) {
   std::string const& flag = add_setting(name);
-  add_parsed(*app_, flag, target, &parse_duration, help)
+  add_parsed(*app_, flag, target, {&parse_duration}, help)
       ->type_name("DURATION")
       ->envname(settings_.back().variable);
 }
 
 void CommandLine::add(std::string const& name, ByteSize& target, std::string const& help) {
   std::string const& flag = add_setting(name);
-  add_parsed(*app_, flag, target, &parse_byte_size, help)
+  add_parsed(*app_, flag, target, {&parse_byte_size}, help)
       ->type_name("SIZE")
       ->envname(settings_.back().variable);
 }
 
 void CommandLine::add(std::string const& name, HostPort& target, std::string const& help) {
   std::string const& flag = add_setting(name);
-  add_parsed(*app_, flag, target, &parse_host_port, help, /*may_be_unset=*/target.host.empty())
+  add_parsed(*app_, flag, target, {&parse_host_port, /*may_be_unset=*/target.host.empty()}, help)
       ->type_name("HOST:PORT")
       ->envname(settings_.back().variable);
 }
@@ -167,7 +172,7 @@ void CommandLine::add(std::string const& name, std::vector<HostPort>& target,
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(complaint_of(&parse_host_port, /*may_be_unset=*/true), "")
+      ->check(complaint_of<HostPort>({&parse_host_port, /*may_be_unset=*/true}), "")
       ->type_name("HOST:PORT")
       ->envname(settings_.back().variable);
 }

@@ -54,6 +54,36 @@ struct Draft {
   std::optional<std::uint64_t> truncate_to;
 };
 
+/// Roots that grow by the nodes of an upgrade; drafts every node whose size is bound by the outcome.
+class Growth {
+ public:
+  Growth(RootList& roots, std::vector<Node>& drafted) : roots_(roots), drafted_(drafted) {}
+
+  /// `is_claimed`: pushed as sent, not computed.
+  Result<void> push(Node const& node, bool is_claimed) {
+    if (!is_claimed || !drop_claimed_sibling_of(node)) drafted_.push_back(node);
+    if (is_claimed) claimed_.push_back(node.index);
+    return roots_.push(node, drafted_);
+  }
+
+ private:
+  /// Of two siblings that both come from the proof only the sum of the sizes is bound, so that
+  /// neither is kept. Why: wrong sizes of ours would make honest peers refuse what we serve.
+  bool drop_claimed_sibling_of(Node const& node) {
+    if (roots_.nodes().empty() || !merkle::is_valid(node.index)) return false;
+    TreeIndex const last = roots_.nodes().back().index;
+    if (last != merkle::sibling_of(node.index) || std::ranges::count(claimed_, last) == 0) {
+      return false;
+    }
+    std::erase_if(drafted_, [last](Node const& other) { return other.index == last; });
+    return true;
+  }
+
+  RootList& roots_;
+  std::vector<Node>& drafted_;
+  std::vector<TreeIndex> claimed_;
+};
+
 }  // namespace
 
 struct CommitBuilder::State {
@@ -243,27 +273,10 @@ Result<void> CommitBuilder::State::take_manifest(Proof& proof, Draft& draft) con
   return {};
 }
 
-/// Pushes what the proof claims onto `grown`, and drafts every node whose size is bound by the
-/// outcome.
+/// Pushes what the proof claims onto `grown`.
 Result<RootList> CommitBuilder::State::grow(Proof::Upgrade const& upgrade, RootList grown,
                                             Draft& draft) const {
-  std::vector<TreeIndex> claimed;  // Pushed as sent, not computed.
-  auto const push = [&](Node const& node, bool is_claimed) -> Result<void> {
-    // Of two siblings that both come from the proof only the sum of the sizes is bound, so that
-    // neither is kept. Why: wrong sizes of ours would make honest peers refuse what we serve.
-    bool keep = true;
-    if (is_claimed && !grown.nodes().empty() && merkle::is_valid(node.index)) {
-      TreeIndex const last = grown.nodes().back().index;
-      if (last == merkle::sibling_of(node.index) && std::ranges::count(claimed, last) > 0) {
-        keep = false;
-        std::erase_if(draft.nodes, [last](Node const& other) { return other.index == last; });
-      }
-    }
-    if (keep) draft.nodes.push_back(node);
-    if (is_claimed) claimed.push_back(node.index);
-    return grown.push(node, draft.nodes);
-  };
-
+  Growth growth(grown, draft.nodes);
   std::size_t next = 0;
   for (TreeIndex const index : merkle::cover(grown.length(), upgrade.start + upgrade.length)) {
     bool const embedded = draft.path && !draft.path->consumed && draft.path->end().index == index;
@@ -275,7 +288,9 @@ Result<RootList> CommitBuilder::State::grow(Proof::Upgrade const& upgrade, RootL
     }
     Node const& node = embedded ? draft.path->end() : upgrade.nodes[next++];
     bool const is_claimed = !embedded || !draft.path->levels.back().size_proven;
-    if (Result<void> const done = push(node, is_claimed); !done) return Unexpected(done.error());
+    if (Result<void> const done = growth.push(node, is_claimed); !done) {
+      return Unexpected(done.error());
+    }
   }
   if (next != upgrade.nodes.size()) return bad_proof("upgrade has nodes to spare");
 
@@ -284,7 +299,7 @@ Result<RootList> CommitBuilder::State::grow(Proof::Upgrade const& upgrade, RootL
     return bad_proof("tree is not the prologue of the manifest");
   }
   for (Node const& node : upgrade.additional_nodes) {
-    if (Result<void> const done = push(node, true); !done) return Unexpected(done.error());
+    if (Result<void> const done = growth.push(node, true); !done) return Unexpected(done.error());
   }
   return grown;
 }

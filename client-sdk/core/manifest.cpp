@@ -28,16 +28,16 @@ constexpr std::size_t kSignerBytes = 1 + Hash::kSize + PublicKey::kSize;
 
 // Which part of the namespace "hypercore" is for what. Source: SPEC section 2.
 Hash const& tree_namespace() {
-  static Hash const value = crypto_namespace("hypercore", 0);
-  return value;
+  static Hash const kValue = crypto_namespace("hypercore", 0);
+  return kValue;
 }
 Hash const& manifest_namespace() {
-  static Hash const value = crypto_namespace("hypercore", 3);
-  return value;
+  static Hash const kValue = crypto_namespace("hypercore", 3);
+  return kValue;
 }
 Hash const& default_namespace() {
-  static Hash const value = crypto_namespace("hypercore", 4);
-  return value;
+  static Hash const kValue = crypto_namespace("hypercore", 4);
+  return kValue;
 }
 
 void write_signer(Encoder& out, Manifest::Signer const& signer) {

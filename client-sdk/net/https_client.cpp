@@ -195,7 +195,8 @@ Result<HttpsAnswer> HttpsClient::send(HttpsRequest const& request) {
   if (!result) {
     return Unexpected(ErrorCode::Unavailable, where + "no answer, " + to_string(result.error()));
   }
-  HttpsAnswer answer{result->status, {}, body.empty() ? result->body : std::move(body)};
+  if (body.empty()) body = result->body;
+  HttpsAnswer answer{result->status, {}, std::move(body)};
   for (auto const& [name, value] : result->headers) answer.headers.emplace(lower(name), value);
   return answer;
 }

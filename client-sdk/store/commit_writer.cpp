@@ -138,7 +138,8 @@ Result<void> CommitWriter::retire(Touched const& core, std::uint64_t length) {
         database_.get({}, Database::Tree, RowKey(id, node.value()).view(), value);
     if (!found) return Unexpected(found.error());
     if (!*found) continue;
-    if (Result<void> const done = retirer.put(RetiredKind::Node, node.value(), value); !done) {
+    if (Result<void> const done = retirer.put(RetiredKind::Node, node.value(), slice(text(value)));
+        !done) {
       return done;
     }
   }

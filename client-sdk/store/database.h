@@ -25,7 +25,8 @@ Unexpected failure(rocksdb::Status const& status, std::string_view doing);
 
 /// An open RocksDB with our column families; shared by the store and its views.
 struct Database {
-  enum Family { Cores, Tree, Blocks, Bits, Retired, kFamilies };
+  enum Family { Cores, Tree, Blocks, Bits, Retired };
+  static constexpr std::size_t kFamilies = Retired + 1;
 
   Database() = default;
   Database(Database const&) = delete;
