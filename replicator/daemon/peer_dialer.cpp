@@ -46,25 +46,28 @@ void PeerDialer::run() {
     {
       MutexLock const lock(mutex_);
       if (stopped_) return;
-      Instant const now = net::steady_now();
-      Duration wait = kIdleWait;
-      for (std::size_t i = 0; i < targets_.size(); ++i) {
-        std::optional<Instant>& due = targets_[i].due;
-        if (!due) continue;
-        if (*due <= now) {
-          due.reset();
-          ready.push_back(i);
-        } else {
-          wait = std::min(wait, *due - now);
-        }
-      }
-      if (ready.empty()) {
-        changed_.wait_for(mutex_, wait);
-        continue;
-      }
+      ready = wait_for_due();
     }
     for (std::size_t const target : ready) dial(target);
   }
+}
+
+std::vector<std::size_t> PeerDialer::wait_for_due() {
+  std::vector<std::size_t> ready;
+  Instant const now = net::steady_now();
+  Duration wait = kIdleWait;
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    std::optional<Instant>& due = targets_[i].due;
+    if (!due) continue;
+    if (*due <= now) {
+      due.reset();
+      ready.push_back(i);
+    } else {
+      wait = std::min(wait, *due - now);
+    }
+  }
+  if (ready.empty()) changed_.wait_for(mutex_, wait);
+  return ready;
 }
 
 void PeerDialer::dial(std::size_t target) {

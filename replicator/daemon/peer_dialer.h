@@ -32,6 +32,8 @@ class PeerDialer {
   };
 
   void run();
+  /// Returns: targets that are due, marked as being dialled; waits, once, if there are none.
+  std::vector<std::size_t> wait_for_due() HOLDFAST_REQUIRES(mutex_);
   void dial(std::size_t target);
   void on_closed(std::size_t target, net::DialEnd const& end);
 

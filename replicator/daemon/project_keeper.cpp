@@ -82,18 +82,21 @@ void ProjectKeeper::take_named(sync::PeerId peer, NamedCores const& named) {
 }
 
 void ProjectKeeper::on_manifest(sync::ManifestKnown const& known) {
-  tasks_.post([this, core = known.core, manifest = known.manifest] {
-    for (CoreKey const& root : projects_.projects_of(core)) {
-      // Only the root core of a project can be a drive's database: deriving from every core would double them for ever.
-      if (core == root) {
-        if (std::optional<CoreKey> const blobs = hyperdrive_blobs_key(core, manifest)) {
-          add_member(root, *blobs, /*named=*/false);
-        }
-      }
-      for (CoreKey const& linked : linked_cores(manifest))
-        add_member(root, linked, /*named=*/false);
-    }
+  tasks_.post([this, known] {
+    for (CoreKey const& root : projects_.projects_of(known.core)) add_cores_of(root, known);
   });
+}
+
+void ProjectKeeper::add_cores_of(CoreKey const& root, sync::ManifestKnown const& known) {
+  // Only the root core of a project can be a drive's database: deriving from every core would double them for ever.
+  if (known.core == root) {
+    if (std::optional<CoreKey> const blobs = hyperdrive_blobs_key(known.core, known.manifest)) {
+      add_member(root, *blobs, /*named=*/false);
+    }
+  }
+  for (CoreKey const& linked : linked_cores(known.manifest)) {
+    add_member(root, linked, /*named=*/false);
+  }
 }
 
 void ProjectKeeper::add_member(CoreKey const& root, CoreKey const& member, bool named) {

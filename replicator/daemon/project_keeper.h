@@ -50,6 +50,7 @@ class ProjectKeeper {
  private:
   void take_named(sync::PeerId peer, NamedCores const& named);
   void on_manifest(sync::ManifestKnown const& known);
+  void add_cores_of(CoreKey const& root, sync::ManifestKnown const& known);
   void add_member(CoreKey const& root, CoreKey const& member, bool named);
 
   Projects& projects_;

@@ -140,23 +140,24 @@ Result<void> Registrar::step() {
     MutexLock const lock(mutex_);
     client_ = std::move(*opened);
   }
-  if (!registered_) {
-    if (draining()) {
-      renew_at_ = net::steady_now() + Duration(60'000);
-      return {};
-    }
-    if (Result<void> const done = register_now(); !done) return done;
-  }
-  if (net::steady_now() >= renew_at_ || draining()) {
-    Result<void> const renewed = renew();
+  if (Result<void> const done = ensure_registered(); !done) return done;
+  if (registered_ && (net::steady_now() >= renew_at_ || draining())) {
+    Result<void> renewed = renew();
     if (!renewed && renewed.error().code == ErrorCode::NotFound) {
       // The service lost its state, not we: register again at once.
       registered_ = false;
-      return step();
+      renewed = ensure_registered();
     }
     if (!renewed) return renewed;
   }
   return draining() ? Result<void>() : send_keys();
+}
+
+Result<void> Registrar::ensure_registered() {
+  if (registered_) return {};
+  if (!draining()) return register_now();
+  renew_at_ = net::steady_now() + Duration(60'000);
+  return {};
 }
 
 std::uint64_t Registrar::service_now_s() const {

@@ -82,6 +82,8 @@ class Registrar {
   void run();
   /// One round of work. Errors: as the client's.
   Result<void> step();
+  /// Registers, unless that was done or this node is leaving.
+  Result<void> ensure_registered();
   Result<void> register_now();
   Result<void> send_keys();
   Result<void> renew();
