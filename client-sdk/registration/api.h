@@ -131,6 +131,16 @@ struct ProjectsAnswer {
 std::string to_json(ProjectsAnswer const& answer);
 Result<ProjectsAnswer> projects_answer_from_json(std::string_view text);
 
+/// GET /replicators/{id}/assignments?after=CURSOR&wait=S: registry keys this volunteer is asked to
+/// take on. It answers by listing them (POST …/projects), or not at all.
+struct AssignmentsAnswer {
+  std::uint64_t cursor = 0;        ///< Give as `after` the next time.
+  std::vector<DiscoveryKey> keys;  ///< In the order of assignment; at most kBatchKeysMax.
+  friend bool operator==(AssignmentsAnswer const&, AssignmentsAnswer const&) = default;
+};
+std::string to_json(AssignmentsAnswer const& answer);
+Result<AssignmentsAnswer> assignments_answer_from_json(std::string_view text);
+
 /// GET /replicators/{id}, and the items of GET /replicators.
 struct ReplicatorInfo {
   Record record;

@@ -41,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   check_round_trip(lookup_answer_from_json(text), lookup_answer_from_json);
   check_round_trip(renew_request_from_json(text), renew_request_from_json);
   check_round_trip(lease_answer_from_json(text), lease_answer_from_json);
+  check_round_trip(assignments_answer_from_json(text), assignments_answer_from_json);
   if (auto const request = registration_request_from_json(text)) {
     HOLDFAST_CHECK(request->record.size() <= kSignedRecordBytesMax);
   }

@@ -224,6 +224,27 @@ TEST(SmallAnswersJson, ComeBackAsGiven) {
   EXPECT_FALSE(nonce_answer_from_json(R"({"nonce":""})").ok());
 }
 
+TEST(AssignmentsJson, ComesBackAsGiven) {
+  AssignmentsAnswer answer;
+  answer.cursor = 17;
+  answer.keys = {discovery_key_of(CoreKey{}), DiscoveryKey{}};
+  auto const back = assignments_answer_from_json(to_json(answer));
+  ASSERT_TRUE(back.ok()) << to_string(back.error());
+  EXPECT_EQ(*back, answer);
+}
+
+TEST(AssignmentsJson, RefusesWhatIsNoKeyAndWhatIsTooMuch) {
+  EXPECT_FALSE(assignments_answer_from_json(R"({"assignments":[]})").ok());
+  EXPECT_FALSE(assignments_answer_from_json(R"({"cursor":-1,"assignments":[]})").ok());
+  EXPECT_FALSE(assignments_answer_from_json(R"({"cursor":1,"assignments":[{"key":"ab"}]})").ok());
+  EXPECT_FALSE(assignments_answer_from_json(R"({"cursor":1,"assignments":["ab"]})").ok());
+  AssignmentsAnswer many;
+  many.keys.resize(kBatchKeysMax);
+  EXPECT_TRUE(assignments_answer_from_json(to_json(many)).ok());
+  many.keys.resize(kBatchKeysMax + 1);
+  EXPECT_FALSE(assignments_answer_from_json(to_json(many)).ok());
+}
+
 TEST(ProblemJson, EveryTypeComesBack) {
   for (int i = 0; i <= static_cast<int>(ProblemType::StoreUnavailable); ++i) {
     ProblemDetails problem;
