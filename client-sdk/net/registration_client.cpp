@@ -107,7 +107,7 @@ Result<void> RegistrationClient::fetch_nonce() {
 
 Result<HttpsAnswer> RegistrationClient::try_signed(std::string const& method,
                                                    std::string const& target,
-                                                   std::string const& body) {
+                                                   std::string const& body, Duration extra_wait) {
   if (Result<void> const ready = fetch_nonce(); !ready) return Unexpected(ready.error());
   registration::SignatureParams const params{unix_seconds(), std::exchange(nonce_, {}),
                                              pair_.public_key};
@@ -119,6 +119,7 @@ Result<HttpsAnswer> RegistrationClient::try_signed(std::string const& method,
                      {"Signature-Input", signed_headers.signature_input},
                      {"Signature", signed_headers.signature}};
   request.body = body;
+  request.extra_wait = extra_wait;
   if (!body.empty()) request.content_type = kJson;
   Result<HttpsAnswer> answer = https_->send(request);
   if (answer) nonce_ = answer->header("replay-nonce");
@@ -127,10 +128,10 @@ Result<HttpsAnswer> RegistrationClient::try_signed(std::string const& method,
 
 Result<HttpsAnswer> RegistrationClient::send_signed(std::string const& method,
                                                     std::string const& target,
-                                                    std::string const& body) {
+                                                    std::string const& body, Duration extra_wait) {
   for (bool first = true;; first = false) {
     failure_ = {};
-    Result<HttpsAnswer> answer = try_signed(method, target, body);
+    Result<HttpsAnswer> answer = try_signed(method, target, body, extra_wait);
     if (!answer || answer->status / 100 == 2) return answer;
     Unexpected const refused = failure_of(*answer, failure_);
     bool const stale =
@@ -161,6 +162,15 @@ Result<registration::ProjectsAnswer> RegistrationClient::change_projects(
   Result<HttpsAnswer> const answer = send_signed("POST", own_target("/projects"), to_json(request));
   if (!answer) return Unexpected(answer.error());
   return registration::projects_answer_from_json(answer->body);
+}
+
+Result<registration::AssignmentsAnswer> RegistrationClient::assignments(std::uint64_t after,
+                                                                        Duration wait) {
+  std::string const target = own_target("/assignments?after=" + std::to_string(after) +
+                                        "&wait=" + std::to_string(wait.count() / 1'000));
+  Result<HttpsAnswer> const answer = send_signed("GET", target, "", wait);
+  if (!answer) return Unexpected(answer.error());
+  return registration::assignments_answer_from_json(answer->body);
 }
 
 Result<void> RegistrationClient::deregister() {

@@ -47,6 +47,8 @@ class RegistrationClient {
   /// Requires: at most kBatchKeysMax keys.
   Result<registration::ProjectsAnswer> change_projects(
       registration::ProjectsRequest const& request);
+  /// Asks for what was assigned since `after`; the service holds the request for at most `wait`.
+  Result<registration::AssignmentsAnswer> assignments(std::uint64_t after, Duration wait);
   Result<void> deregister();
   Result<registration::WhoamiAnswer> whoami();
   Result<registration::ReplicatorInfo> info();
@@ -61,9 +63,9 @@ class RegistrationClient {
   std::string own_target(std::string const& rest) const;
   Result<void> fetch_nonce();
   Result<HttpsAnswer> send_signed(std::string const& method, std::string const& target,
-                                  std::string const& body);
+                                  std::string const& body, Duration extra_wait = Duration(0));
   Result<HttpsAnswer> try_signed(std::string const& method, std::string const& target,
-                                 std::string const& body);
+                                 std::string const& body, Duration extra_wait);
   Result<HttpsAnswer> get(std::string const& target);
 
   std::unique_ptr<HttpsClient> https_;
