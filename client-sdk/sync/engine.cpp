@@ -120,6 +120,13 @@ void Engine::unhost_project(CoreKey const& project, Instant now) {
   s.settle(now);
 }
 
+void Engine::open_core(CoreKey const& core, PeerId peer, Instant now) {
+  PeerSession* const session = state_->peer(peer);
+  if (session == nullptr || !session->mux || !hosts(core)) return;
+  state_->open_towards(*session, core);
+  state_->settle(now);
+}
+
 bool Engine::hosts(CoreKey const& core) const {
   auto const found = state_->cores.find(core);
   return found != state_->cores.end() && !found->second.projects.empty();

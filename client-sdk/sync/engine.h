@@ -99,6 +99,8 @@ class Engine {
   /// Stops hosting; channels of cores that no project holds any more are closed.
   void unhost_project(CoreKey const& project, Instant now);
   bool hosts(CoreKey const& core) const;
+  /// Opens a hosted core towards a wire peer that named its key itself. Unknown peers and cores are ignored.
+  void open_core(CoreKey const& core, PeerId peer, Instant now);
 
   PeerId connect(wire::Role role, KeyPair const& static_pair, PeerOptions const& options,
                  Instant now);
