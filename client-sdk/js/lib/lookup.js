@@ -6,7 +6,7 @@ import { proofHolds } from './proof.js';
 import { openRecord } from './record.js';
 
 const kTimeoutMs = 30_000;
-const kRequestMs = 10_000; // besides `wait`, which the service itself may take
+const kRequestMs = 15_000; // besides `wait`; a service holds a request for 10 s by itself while a node takes the project on
 const kEndpointsMax = 64;
 const kWaitMaxSeconds = 60;
 const kRetryAfterMaxSeconds = 3_600;
