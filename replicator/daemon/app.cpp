@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "net/engine_host.h"
+#include "replicator/daemon/assignee.h"
 #include "replicator/daemon/identity.h"
 #include "replicator/daemon/metrics.h"
 #include "replicator/daemon/peer_dialer.h"
@@ -52,7 +53,8 @@ class Node {
         projects_(*store_),
         seq_(*store_),
         host_(host_options(config), *store_, identity),
-        keeper_(projects_, host_, [this] { wake_registrars(); }),
+        assigned_(*store_),
+        keeper_(projects_, assigned_, host_, [this] { wake_registrars(); }),
         dialer_(host_, config.peers),
         admin_(admin_options()) {}
 
@@ -78,7 +80,9 @@ class Node {
   RecordSeq seq_;
   std::atomic<bool> draining_{false};
   std::vector<std::unique_ptr<Registrar>> registrars_;
+  std::vector<std::unique_ptr<Assignee>> assignees_;
   net::EngineHost host_;
+  AssignedKeys assigned_;
   ProjectKeeper keeper_;
   PeerDialer dialer_;
   AdminServer admin_;
@@ -99,6 +103,7 @@ AdminOptions Node::admin_options() {
 
 Result<void> Node::start() {
   if (Result<void> const loaded = projects_.load(); !loaded) return loaded;
+  if (Result<void> const loaded = assigned_.load(); !loaded) return loaded;
   for (CoreKey const& root : config_.projects) {
     if (Result<bool> const added = projects_.add(root); !added) return Unexpected(added.error());
   }
@@ -112,6 +117,7 @@ Result<void> Node::start() {
   if (Result<void> const started = admin_.start(); !started) return started;
   dialer_.start();
   for (auto const& registrar : registrars_) registrar->start();
+  for (auto const& assignee : assignees_) assignee->start();
   housekeeping();
   std::printf("listening on %s public\nlistening on %s admin\n",
               to_text(HostPort{config_.listen.host, bound->port}).c_str(),
@@ -131,6 +137,7 @@ Result<void> Node::start_registrars(std::uint16_t port) {
   record.addresses.push_back(address);
   record.region = config_.region;
   record.group = config_.group;
+  record.capacity = config_.capacity;
   record.accept = config_.accept_assigned ? registration::AcceptMode::Assigned
                                           : registration::AcceptMode::Listed;
   record.software = std::string("holdfast-replicator/") + HOLDFAST_VERSION;
@@ -141,15 +148,22 @@ Result<void> Node::start_registrars(std::uint16_t port) {
     options.https.trust.ca_file = config_.discovery_ca;
     options.https.trust.pin = Hash::from_hex(config_.discovery_pin);
     options.backoff.cap = Duration(15'000);
-    registrars_.push_back(std::make_unique<Registrar>(std::move(options), identity_, projects_,
-                                                      seq_, [this] { return load(); }));
+    if (config_.accept_assigned) {
+      assignees_.push_back(
+          std::make_unique<Assignee>(AssigneeOptions{*service, options.https, config_.capacity,
+                                                     config_.assigned_idle, options.backoff},
+                                     identity_, keeper_));
+    }
+    registrars_.push_back(std::make_unique<Registrar>(
+        std::move(options), identity_, seq_, [this] { return keeper_.wanted_keys(); },
+        [this] { return load(); }));
   }
   return {};
 }
 
 registration::LoadFigures Node::load() {
   registration::LoadFigures figures;
-  figures.projects = projects_.roots().size();
+  figures.projects = projects_.roots().size() + assigned_.size();
   figures.connections = host_.stats().connections;
   figures.stored_bytes = store_->used_bytes();
   std::uint64_t const budget = config_.disk_budget.bytes;
@@ -162,6 +176,7 @@ MetricsSnapshot Node::snapshot() {
   MetricsSnapshot out;
   out.host = host_.stats();
   out.projects = projects_.roots().size();
+  out.assigned_keys = assigned_.size();
   out.stored_bytes = store_->used_bytes();
   out.disk_budget_bytes = config_.disk_budget.bytes;
   out.named_cores_taken = keeper_.named_cores_taken();
@@ -186,6 +201,7 @@ void Node::housekeeping() {
 void Node::drain() {
   draining_ = true;
   dialer_.stop();
+  for (auto const& assignee : assignees_) assignee->stop();
   std::uint64_t lease_s = 0;
   for (auto const& registrar : registrars_) {
     registrar->drain();

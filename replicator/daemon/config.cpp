@@ -43,6 +43,10 @@ void add_flags(CommandLine& line, Config& config, RawConfig& raw) {
   line.add_choice(
       "accept", raw.accept, {"listed", "assigned"},
       "listed: only what its owner names; assigned: also what discovery assigns (a volunteer)");
+  line.add("capacity", config.capacity, "N",
+           "projects this node is willing to host; 0: no limit of its own");
+  line.add("assigned-idle", config.assigned_idle,
+           "give an assigned key back when no client brought its project in this time");
   line.group("Discovery");
   line.add("discovery", config.discovery_urls, "URL", "discovery service to register with");
   line.add("discovery-ca", config.discovery_ca, "F",

@@ -28,6 +28,9 @@ struct Config {
   std::string discovery_pin;
   std::vector<CoreKey> projects;
   bool accept_assigned = false;
+  std::uint64_t capacity = 1'000;  ///< Projects, listed and assigned together; said to discovery.
+  Duration assigned_idle{
+      3'600'000};  ///< An assigned key that no client brings in this time is given back.
   std::string region;
   std::string group;
   std::vector<PeerAddress> peers;

@@ -79,6 +79,8 @@ std::string to_prometheus(MetricsSnapshot const& snapshot) {
   out.counter("wire_bytes_sent", "Bytes written to sockets.", host.wire_bytes_sent);
   out.gauge("jobs_in_flight", "Jobs of the engine on the workers.", host.jobs_in_flight);
   out.gauge("projects", "Projects hosted.", snapshot.projects);
+  out.gauge("assigned_keys", "Assigned keys that no client has brought the project of yet.",
+            snapshot.assigned_keys);
   out.gauge("stored_bytes", "Disk used by the store, about.", snapshot.stored_bytes);
   out.gauge("disk_budget_bytes", "Configured --disk-budget; 0: no limit.",
             snapshot.disk_budget_bytes);

@@ -11,6 +11,7 @@ namespace holdfast::replicator {
 struct MetricsSnapshot {
   net::HostStats host;
   std::uint64_t projects = 0;
+  std::uint64_t assigned_keys = 0;  ///< Taken on, and no client has brought the core key yet.
   std::uint64_t stored_bytes = 0;
   std::uint64_t disk_budget_bytes = 0;  ///< 0: no limit.
   std::uint64_t named_cores_taken = 0;

@@ -1,14 +1,16 @@
 #include "replicator/daemon/project_keeper.h"
 
+#include <algorithm>
+
 #include <spdlog/spdlog.h>
 
 #include "replicator/dialects/derived_cores.h"
 
 namespace holdfast::replicator {
 
-ProjectKeeper::ProjectKeeper(Projects& projects, net::EngineHost& host,
+ProjectKeeper::ProjectKeeper(Projects& projects, AssignedKeys& assigned, net::EngineHost& host,
                              std::function<void()> changed)
-    : projects_(projects), host_(host), changed_(std::move(changed)) {}
+    : projects_(projects), assigned_(assigned), host_(host), changed_(std::move(changed)) {}
 
 void ProjectKeeper::start() {
   for (CoreKey const& root : projects_.roots()) {
@@ -21,8 +23,39 @@ Result<bool> ProjectKeeper::add_project(CoreKey const& root) {
   Result<bool> const added = projects_.add(root);
   if (!added || !*added) return added;
   host_.host(root, root);
+  // It was assigned as well: now the service hears of it with a proof.
+  if (Result<bool> const claimed = assigned_.remove(discovery_key_of(root)); !claimed)
+    return claimed;
   changed_();
   return true;
+}
+
+Result<bool> ProjectKeeper::take_on(DiscoveryKey const& key, std::uint64_t now_unix_ms) {
+  for (CoreKey const& root : projects_.roots()) {
+    if (discovery_key_of(root) == key) return false;
+  }
+  Result<bool> const added = assigned_.add(key, now_unix_ms);
+  if (added && *added) changed_();
+  return added;
+}
+
+Result<std::size_t> ProjectKeeper::give_back(std::uint64_t before_unix_ms) {
+  Result<std::size_t> const expired = assigned_.expire(before_unix_ms);
+  if (expired && *expired > 0) changed_();
+  return expired;
+}
+
+std::vector<WantedKey> ProjectKeeper::wanted_keys() const {
+  std::vector<WantedKey> out;
+  for (CoreKey const& root : projects_.roots()) out.push_back({discovery_key_of(root), root});
+  for (DiscoveryKey const& key : assigned_.list()) out.push_back({key, std::nullopt});
+  // One that became a project a moment ago may be in both: the project goes first and stays.
+  std::stable_sort(out.begin(), out.end(),
+                   [](WantedKey const& a, WantedKey const& b) { return a.key < b.key; });
+  out.erase(std::unique(out.begin(), out.end(),
+                        [](WantedKey const& a, WantedKey const& b) { return a.key == b.key; }),
+            out.end());
+  return out;
 }
 
 Result<bool> ProjectKeeper::remove_project(CoreKey const& root) {
@@ -51,6 +84,7 @@ void ProjectKeeper::on_event(sync::Event const& event) {
     if (message->protocol != kBlindPeerProtocol || message->type != kBlindPeerCoresType) return;
     Result<NamedCores> const named = decode_named_cores(message->body, kNamedPerMessageMax);
     if (named) {
+      claim_assigned(message->peer, *named);
       take_named(message->peer, *named);
     } else {
       ++refused_;
@@ -58,8 +92,31 @@ void ProjectKeeper::on_event(sync::Event const& event) {
   }
 }
 
+void ProjectKeeper::claim_assigned(sync::PeerId peer, NamedCores const& named) {
+  if (assigned_.size() == 0) return;
+  std::set<CoreKey> candidates(named.cores.begin(), named.cores.end());
+  if (named.referrer) candidates.insert(*named.referrer);
+  for (CoreKey const& root : candidates) {
+    if (!assigned_.has(discovery_key_of(root))) continue;
+    tasks_.post([this, peer, root] { adopt(peer, root); });
+  }
+}
+
+void ProjectKeeper::adopt(sync::PeerId peer, CoreKey const& root) {
+  Result<bool> const added = add_project(root);
+  if (!added) {
+    spdlog::warn("assigned project {} was not taken: {}", discovery_key_of(root).hex(),
+                 added.error().detail);
+    return;
+  }
+  host_.with_engine(
+      [peer, root](sync::Engine& engine, Instant now) { engine.open_core(root, peer, now); });
+}
+
 void ProjectKeeper::take_named(sync::PeerId peer, NamedCores const& named) {
-  if (!named.referrer || !projects_.has(*named.referrer)) {
+  bool const is_ours = named.referrer && (projects_.has(*named.referrer) ||
+                                          assigned_.has(discovery_key_of(*named.referrer)));
+  if (!is_ours) {
     refused_ += named.cores.size();
     return;
   }

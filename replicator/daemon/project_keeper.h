@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "net/engine_host.h"
+#include "replicator/daemon/assigned_keys.h"
+#include "replicator/daemon/key_listing.h"
 #include "replicator/daemon/projects.h"
 #include "replicator/daemon/task_thread.h"
 #include "replicator/dialects/blind_peer.h"
@@ -22,6 +24,8 @@ namespace holdfast::replicator {
 ///     connection; until it has, the message waits, at most kWaitingMax of them per wire peer.
 ///     Why: otherwise anybody could fill the disk.
 ///  2. A wire peer may name at most kNamedPerPeerMax cores.
+///  3. A volunteer takes a project when a client names a core whose discovery key it was assigned. Whoever names a
+///     core knows its key: the core is opened towards that wire peer.
 /// Thread-safety: on_event() on the engine host's thread, the rest from any.
 class ProjectKeeper {
  public:
@@ -30,7 +34,8 @@ class ProjectKeeper {
   static constexpr std::size_t kWaitingMax = 8;
 
   /// `changed` is called after the set of projects changed, on any thread.
-  ProjectKeeper(Projects& projects, net::EngineHost& host, std::function<void()> changed);
+  ProjectKeeper(Projects& projects, AssignedKeys& assigned, net::EngineHost& host,
+                std::function<void()> changed);
 
   /// Hosts everything that is known from earlier runs.
   void start();
@@ -39,6 +44,13 @@ class ProjectKeeper {
 
   /// Returns: whether it was new. Errors: Storage.
   Result<bool> add_project(CoreKey const& root);
+  /// Takes on a registry key until a client brings its core key. Returns: whether it was new.
+  /// Errors: LimitExceeded, Storage.
+  Result<bool> take_on(DiscoveryKey const& key, std::uint64_t now_unix_ms);
+  /// Gives back what was taken on before then and nobody brought a key for. Returns: how many. Errors: Storage.
+  Result<std::size_t> give_back(std::uint64_t before_unix_ms);
+  /// What a service is to list for this node, sorted by key.
+  std::vector<WantedKey> wanted_keys() const;
   /// What is stored stays on disk. Returns: whether it was there. Errors: Storage.
   Result<bool> remove_project(CoreKey const& root);
 
@@ -49,11 +61,15 @@ class ProjectKeeper {
 
  private:
   void take_named(sync::PeerId peer, NamedCores const& named);
+  /// Rule 3.
+  void claim_assigned(sync::PeerId peer, NamedCores const& named);
+  void adopt(sync::PeerId peer, CoreKey const& root);
   void on_manifest(sync::ManifestKnown const& known);
   void add_cores_of(CoreKey const& root, sync::ManifestKnown const& known);
   void add_member(CoreKey const& root, CoreKey const& member, bool named);
 
   Projects& projects_;
+  AssignedKeys& assigned_;
   net::EngineHost& host_;
   std::function<void()> changed_;
   // Only on the host's thread:

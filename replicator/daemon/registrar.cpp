@@ -16,8 +16,6 @@ namespace holdfast::replicator {
 namespace {
 
 constexpr char kSeqName[] = "registration-seq";
-constexpr std::uint64_t kProofLifeS = 24 * 3'600;
-constexpr std::size_t kRefreshPerRoundMax = 256;
 
 std::uint64_t unix_ms() {
   auto const now = std::chrono::system_clock::now().time_since_epoch();
@@ -45,12 +43,13 @@ Result<std::uint64_t> RecordSeq::next(std::uint64_t floor) {
   return seq;
 }
 
-Registrar::Registrar(RegistrarOptions options, KeyPair const& pair, Projects const& projects,
-                     RecordSeq& seq, std::function<registration::LoadFigures()> load)
+Registrar::Registrar(RegistrarOptions options, KeyPair const& pair, RecordSeq& seq,
+                     std::function<std::vector<WantedKey>()> keys,
+                     std::function<registration::LoadFigures()> load)
     : options_(std::move(options)),
       pair_(pair),
-      projects_(projects),
       seq_(seq),
+      keys_(std::move(keys)),
       load_(std::move(load)) {}
 
 Registrar::~Registrar() { stop(/*deregister=*/false); }
@@ -169,10 +168,7 @@ void Registrar::note_lease(registration::LeaseAnswer const& answer) {
   longest_lease_s_ = std::max(longest, answer.lease_s);
   // A service that says 0 would make us renew without pause.
   renew_at_ = net::steady_now() + std::max(Duration(answer.renew_in_s * 1'000), Duration(250));
-  if (answer.projects != sent_.size()) {
-    sent_.clear();
-    replace_ = true;
-  }
+  if (answer.projects != listing_.size()) listing_.forget();
 }
 
 Result<void> Registrar::register_now() {
@@ -197,8 +193,7 @@ Result<void> Registrar::register_now() {
       if (!registered_) spdlog::info("registered with {} (lease {} s)", service(), lease->lease_s);
       registered_ = true;
       ++renewals_;
-      sent_.clear();
-      replace_ = true;
+      listing_.forget();
       note_lease(*lease);
       return {};
     }
@@ -222,57 +217,42 @@ Result<void> Registrar::renew() {
 }
 
 Result<void> Registrar::send_keys() {
-  std::vector<CoreKey> const roots = projects_.roots();
   std::uint64_t const now_s = service_now_s();
+  KeyListing::Plan const plan = listing_.plan(keys_(), now_s);
   registration::ProjectsRequest batch;
-  batch.replace = replace_;
-  std::map<CoreKey, Sent> next;
-  std::size_t refreshed = 0;
-
-  for (auto gone = sent_.begin(); gone != sent_.end();) {
-    if (std::binary_search(roots.begin(), roots.end(), gone->first)) {
-      ++gone;
-      continue;
+  batch.replace = plan.replace;
+  auto const send_full = [&]() -> Result<void> {
+    if (batch.add.size() + batch.remove.size() < registration::kBatchKeysMax) return {};
+    Result<void> const sent = send_batch(batch);
+    batch = {};
+    return sent;
+  };
+  for (DiscoveryKey const& key : plan.remove) {
+    batch.remove.push_back(key);
+    if (Result<void> const sent = send_full(); !sent) return sent;
+  }
+  for (WantedKey const& item : plan.add) {
+    registration::ProjectListing listing{.key = item.key, .proof = std::nullopt};
+    if (item.root) {
+      listing.proof =
+          registration::make_keyholder_proof(keyholder_pair_of(*item.root), pair_.public_key,
+                                             item.key, now_s + KeyListing::kProofLifeS);
     }
-    batch.remove.push_back(discovery_key_of(gone->first));
-    gone = sent_.erase(gone);
-    if (batch.remove.size() < registration::kBatchKeysMax) continue;
-    if (Result<void> const done = send_batch(batch); !done) return done;
+    batch.add.push_back(listing);
+    if (Result<void> const sent = send_full(); !sent) return sent;
   }
-  for (CoreKey const& root : roots) {
-    auto const known = sent_.find(root);
-    bool const fresh =
-        known != sent_.end() && known->second.proof_expires_s > now_s + kProofLifeS / 2;
-    if (fresh) continue;
-    if (known != sent_.end() && ++refreshed > kRefreshPerRoundMax) continue;
-    DiscoveryKey const key = discovery_key_of(root);
-    std::uint64_t const expires_s = now_s + kProofLifeS;
-    batch.add.push_back({.key = key,
-                         .proof = registration::make_keyholder_proof(
-                             keyholder_pair_of(root), pair_.public_key, key, expires_s)});
-    next[root] = {expires_s};
-    if (batch.add.size() + batch.remove.size() < registration::kBatchKeysMax) continue;
-    if (Result<void> const done = send_batch(batch); !done) return done;
-    for (auto const& [sent_root, sent] : next) sent_[sent_root] = sent;
-    next.clear();
-  }
-  if (batch.replace || !batch.add.empty() || !batch.remove.empty()) {
-    if (Result<void> const done = send_batch(batch); !done) return done;
-  }
-  for (auto const& [sent_root, sent] : next) sent_[sent_root] = sent;
-  return {};
+  if (!batch.replace && batch.add.empty() && batch.remove.empty()) return {};
+  return send_batch(batch);
 }
 
-Result<void> Registrar::send_batch(registration::ProjectsRequest& batch) {
+Result<void> Registrar::send_batch(registration::ProjectsRequest const& batch) {
   Result<registration::ProjectsAnswer> const answer = client_->change_projects(batch);
   if (!answer) {
     if (answer.error().code == ErrorCode::NotFound) registered_ = false;
-    sent_.clear();
-    replace_ = true;
+    listing_.forget();
     return Unexpected(answer.error());
   }
-  batch = {};
-  replace_ = false;
+  listing_.on_sent(batch, service_now_s());
   return {};
 }
 

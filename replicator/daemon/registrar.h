@@ -3,11 +3,11 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/mutex.h"
 #include "base/time.h"
@@ -16,7 +16,7 @@
 #include "net/registration_client.h"
 #include "registration/api.h"
 #include "registration/record.h"
-#include "replicator/daemon/projects.h"
+#include "replicator/daemon/key_listing.h"
 
 namespace holdfast::replicator {
 
@@ -50,13 +50,14 @@ struct RegistrarOptions {
 /// ```
 /// Rules:
 ///  1. The service only learns discovery keys and keyholder proofs.
-///  2. Every key is sent again with a fresh proof before half of the proof's life is over.
-///     Why: so partial loss at the service heals, too.
-///  3. Proofs are dated by the service's clock. Why: small computers start with a wrong one.
+///  2. Proofs are dated by the service's clock. Why: small computers start with a wrong one.
 /// Thread-safety: all public methods from any thread; one thread of its own.
 class Registrar {
  public:
-  Registrar(RegistrarOptions options, KeyPair const& pair, Projects const& projects, RecordSeq& seq,
+  /// `keys`: what the service is to list for this node, sorted. `load`: how busy it is. Both are called on the
+  /// registrar's thread.
+  Registrar(RegistrarOptions options, KeyPair const& pair, RecordSeq& seq,
+            std::function<std::vector<WantedKey>()> keys,
             std::function<registration::LoadFigures()> load);
   ~Registrar();
 
@@ -75,10 +76,6 @@ class Registrar {
   std::string const& service() const { return options_.service.text; }
 
  private:
-  struct Sent {
-    std::uint64_t proof_expires_s = 0;
-  };
-
   void run();
   /// One round of work. Errors: as the client's.
   Result<void> step();
@@ -87,7 +84,7 @@ class Registrar {
   Result<void> register_now();
   Result<void> send_keys();
   Result<void> renew();
-  Result<void> send_batch(registration::ProjectsRequest& batch);
+  Result<void> send_batch(registration::ProjectsRequest const& batch);
   void note_lease(registration::LeaseAnswer const& answer);
   void sleep(Duration duration);
   std::uint64_t service_now_s() const;
@@ -96,14 +93,13 @@ class Registrar {
 
   RegistrarOptions const options_;
   KeyPair const pair_;
-  Projects const& projects_;
   RecordSeq& seq_;
+  std::function<std::vector<WantedKey>()> const keys_;
   std::function<registration::LoadFigures()> const load_;
 
   // Only on the thread:
   std::optional<registration::SignedRecord> record_;
-  std::map<CoreKey, Sent> sent_;
-  bool replace_ = true;  ///< The next batch replaces what the service listed.
+  KeyListing listing_;
   std::int64_t clock_offset_s_ = 0;
   Instant renew_at_{};
 

@@ -36,8 +36,9 @@ class ProjectKeeperTest : public ::testing::Test {
 
   store::MemoryStore store_;
   Projects projects_{store_};
+  AssignedKeys assigned_{store_};
   net::EngineHost host_{{}, store_, KeyPair::random()};
-  ProjectKeeper keeper_{projects_, host_, [] {}};
+  ProjectKeeper keeper_{projects_, assigned_, host_, [] {}};
   sync::PeerId const peer_{1};
 };
 
@@ -86,6 +87,48 @@ TEST_F(ProjectKeeperTest, FindsTheBlobsCoreOfADrive) {
   Bytes const manifest = core::encode(core::single_signer_manifest(PublicKey{}));
   keeper_.on_event(sync::ManifestKnown{key(1), manifest});
   EXPECT_TRUE(became_member(*hyperdrive_blobs_key(key(1), manifest)));
+}
+
+TEST_F(ProjectKeeperTest, AnAssignedKeyBecomesAProjectWhenAClientNamesItsCore) {
+  ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(3)), 1'000));
+  keeper_.on_event(named(peer_, key(3), key(4)));
+  keeper_.stop();
+  EXPECT_TRUE(projects_.has(key(3)));
+  EXPECT_EQ(assigned_.size(), 0u);
+}
+
+TEST_F(ProjectKeeperTest, CoresUnderAnAssignedReferrerWaitForItsProof) {
+  ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(3)), 1'000));
+  keeper_.on_event(named(peer_, key(3), key(4)));
+  EXPECT_EQ(keeper_.named_cores_refused(), 0u);
+  keeper_.on_event(sync::ChannelLive{peer_, key(3)});
+  EXPECT_TRUE(became_member(key(4)));
+}
+
+TEST_F(ProjectKeeperTest, AKeyThatWasNotAssignedIsNotTaken) {
+  ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(3)), 1'000));
+  keeper_.on_event(named(peer_, key(5), key(5)));
+  keeper_.stop();
+  EXPECT_FALSE(projects_.has(key(5)));
+  EXPECT_EQ(assigned_.size(), 1u);
+}
+
+TEST_F(ProjectKeeperTest, AKeyIsListedOnceWithItsProjectIfKnown) {
+  EXPECT_FALSE(*keeper_.take_on(discovery_key_of(key(1)), 1'000));
+  ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(3)), 1'000));
+  std::vector<WantedKey> const wanted = keeper_.wanted_keys();
+  ASSERT_EQ(wanted.size(), 2u);
+  for (WantedKey const& item : wanted) {
+    EXPECT_EQ(item.root.has_value(), item.key == discovery_key_of(key(1)));
+  }
+}
+
+TEST_F(ProjectKeeperTest, AssignedKeysThatNobodyUsesAreGivenBack) {
+  ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(3)), 1'000));
+  ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(4)), 2'000));
+  EXPECT_EQ(*keeper_.give_back(2'000), 1u);
+  EXPECT_FALSE(assigned_.has(discovery_key_of(key(3))));
+  EXPECT_TRUE(assigned_.has(discovery_key_of(key(4))));
 }
 
 }  // namespace

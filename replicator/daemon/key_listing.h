@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "crypto/keys.h"
+#include "registration/api.h"
+
+namespace holdfast::replicator {
+
+/// A registry key that a service is to list for this node.
+struct WantedKey {
+  DiscoveryKey key;
+  std::optional<CoreKey>
+      root;  ///< The project key, if it is known: then a proof goes with the key.
+};
+
+/// Which keys one discovery service was told of, and what to tell it next.
+///
+/// Rules:
+///  1. Every key is sent again, with a fresh proof, before half of kProofLifeS is over, at most
+///     kRefreshPerPlanMax at a time. Why: so that partial loss at the service heals without a flood.
+///  2. A key whose project key became known is sent again with a proof.
+/// [Pure]
+class KeyListing {
+ public:
+  static constexpr std::uint64_t kProofLifeS = 24 * 3'600;
+  static constexpr std::size_t kRefreshPerPlanMax = 256;
+
+  struct Plan {
+    bool replace = false;  ///< What the service listed before is to be forgotten.
+    std::vector<DiscoveryKey> remove;
+    std::vector<WantedKey> add;
+    bool empty() const { return !replace && remove.empty() && add.empty(); }
+  };
+
+  /// `wanted`: sorted by key, each once.
+  Plan plan(std::vector<WantedKey> const& wanted, std::uint64_t now_s) const;
+  /// The service has taken this.
+  void on_sent(registration::ProjectsRequest const& batch, std::uint64_t now_s);
+  /// What the service lists is not what we told it: everything is sent again.
+  void forget();
+  std::size_t size() const { return sent_.size(); }
+
+ private:
+  struct Sent {
+    std::uint64_t fresh_until_s = 0;
+    bool is_proven = false;
+  };
+  std::map<DiscoveryKey, Sent> sent_;
+  bool replace_ = true;
+};
+
+}  // namespace holdfast::replicator

@@ -1,0 +1,90 @@
+#include "replicator/daemon/key_listing.h"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::replicator {
+namespace {
+
+WantedKey wanted(Byte value, bool known) {
+  WantedKey out;
+  out.key.bytes.fill(value);
+  if (known) out.root = CoreKey{};
+  return out;
+}
+
+/// What the registrar does with a plan.
+void send(KeyListing& listing, KeyListing::Plan const& plan, std::uint64_t now_s) {
+  registration::ProjectsRequest batch;
+  batch.replace = plan.replace;
+  batch.remove = plan.remove;
+  for (WantedKey const& item : plan.add) {
+    registration::ProjectListing line{.key = item.key, .proof = std::nullopt};
+    if (item.root) line.proof = registration::KeyholderProof{};
+    batch.add.push_back(line);
+  }
+  listing.on_sent(batch, now_s);
+}
+
+TEST(KeyListing, FirstPlanReplacesEvenWhenItIsEmpty) {
+  KeyListing listing;
+  KeyListing::Plan const plan = listing.plan({}, 0);
+  EXPECT_TRUE(plan.replace);
+  send(listing, plan, 0);
+  EXPECT_TRUE(listing.plan({}, 0).empty());
+}
+
+TEST(KeyListing, OnlyWhatChangedIsSent) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, true), wanted(2, false)}, 0), 0);
+  EXPECT_TRUE(listing.plan({wanted(1, true), wanted(2, false)}, 1).empty());
+  KeyListing::Plan const plan = listing.plan({wanted(2, false), wanted(3, true)}, 1);
+  EXPECT_FALSE(plan.replace);
+  EXPECT_EQ(plan.remove, std::vector<DiscoveryKey>{wanted(1, true).key});
+  ASSERT_EQ(plan.add.size(), 1u);
+  EXPECT_EQ(plan.add[0].key, wanted(3, true).key);
+}
+
+TEST(KeyListing, AKeyWhoseProjectBecameKnownIsSentAgain) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, false)}, 0), 0);
+  KeyListing::Plan const plan = listing.plan({wanted(1, true)}, 1);
+  ASSERT_EQ(plan.add.size(), 1u);
+  EXPECT_TRUE(plan.add[0].root.has_value());
+}
+
+TEST(KeyListing, EveryKeyIsSentAgainAtHalfOfItsProofsLife) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, true)}, 100), 100);
+  std::uint64_t const half = 100 + KeyListing::kProofLifeS / 2;
+  EXPECT_TRUE(listing.plan({wanted(1, true)}, half - 1).empty());
+  EXPECT_EQ(listing.plan({wanted(1, true)}, half).add.size(), 1u);
+}
+
+TEST(KeyListing, RefreshesAreSpread) {
+  KeyListing listing;
+  std::vector<WantedKey> many;
+  for (std::size_t i = 0; i < KeyListing::kRefreshPerPlanMax + 10; ++i) {
+    WantedKey item;
+    item.key.bytes[0] = static_cast<Byte>(i >> 8);
+    item.key.bytes[1] = static_cast<Byte>(i);
+    many.push_back(item);
+  }
+  send(listing, listing.plan(many, 0), 0);
+  std::uint64_t const later = KeyListing::kProofLifeS;
+  KeyListing::Plan const first = listing.plan(many, later);
+  EXPECT_EQ(first.add.size(), KeyListing::kRefreshPerPlanMax);
+  send(listing, first, later);
+  EXPECT_EQ(listing.plan(many, later).add.size(), 10u);
+}
+
+TEST(KeyListing, ForgettingSendsAllAnew) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, true)}, 0), 0);
+  listing.forget();
+  KeyListing::Plan const plan = listing.plan({wanted(1, true)}, 0);
+  EXPECT_TRUE(plan.replace);
+  EXPECT_EQ(plan.add.size(), 1u);
+}
+
+}  // namespace
+}  // namespace holdfast::replicator
