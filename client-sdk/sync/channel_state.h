@@ -13,6 +13,9 @@
 
 namespace holdfast::sync {
 
+/// JavaScript peers want aligned segments of this many blocks and drop longer wants. Source: SPEC 7.4.
+inline constexpr std::uint64_t kWantBlocks = 2'097'152;
+
 /// A request of ours that was sent and not yet answered.
 struct InFlight {
   std::uint64_t fork = 0;

@@ -94,7 +94,9 @@ class CoreSync {
 
   ChannelState* channel(PeerId peer);
   template <typename M>
-  void send(PeerId peer, M const& message);
+  void send(PeerId peer, M const& message) {
+    outgoing_.push_back({peer, M::kType, wire::encode(wire::Message(message))});
+  }
 
   void receive_sync(ChannelState& channel, wire::Sync const& sync);
   Result<void> receive_request(ChannelState& channel, wire::Request const& request);
