@@ -66,7 +66,7 @@ Answer ReplicatorRoutes::check_and_write(HttpRequest const& request, Write write
                             "an id is 64 hex digits or 52 z-base-32 characters");
   SignedRequest const check = check_signed_request(request, *id, own_urls_);
   if (check.problem) return *check.problem;
-  Result<void> const fresh = use_nonce(store_, check.params.nonce);
+  Result<void> const fresh = use_nonce(store_, *id, check.params.nonce);
   if (!fresh && fresh.error().code == ErrorCode::Denied) {
     return problem_document(ProblemType::BadNonce, fresh.error().detail);
   }
@@ -121,9 +121,10 @@ Answer ReplicatorRoutes::change_projects(HttpRequest const& request, PublicKey c
         registration::check_keyholder_proof(*listing.proof, id, listing.key, *now_unix_ms / 1000);
     if (!holds) return problem_document(ProblemType::BadProof, holds.error().detail);
   }
-  Result<std::uint64_t> const projects = store_.change_projects(id, *body);
+  Result<ProjectsChange> const projects = store_.change_projects(id, *body);
   if (!projects) return store_problem(projects.error(), ProblemType::UnknownLease);
-  return json_response(registration::to_json(registration::ProjectsAnswer{.projects = *projects}));
+  return json_response(
+      registration::to_json(registration::ProjectsAnswer{.projects = projects->projects}));
 }
 
 Answer ReplicatorRoutes::deregister(HttpRequest const& /*request*/, PublicKey const& id) {

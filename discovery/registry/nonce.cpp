@@ -31,7 +31,7 @@ std::string make_nonce(NonceState const& state, NonceSalt const& salt, Duration 
   return registration::to_base64url(out.view());
 }
 
-Result<Duration> check_nonce(NonceState const& state, std::string_view nonce) {
+Result<NonceUse> check_nonce(NonceState const& state, std::string_view nonce) {
   std::optional<Bytes> const bytes = registration::from_base64url(nonce, kNonceBytes);
   if (!bytes || bytes->size() != kNonceBytes) {
     return Unexpected(ErrorCode::Denied, "not a nonce of this service");
@@ -43,23 +43,33 @@ Result<Duration> check_nonce(NonceState const& state, std::string_view nonce) {
   }
   std::uint64_t const end_unix_ms = Decoder(message).read_u64le();
   if (end_unix_ms <= state.now_unix_ms) return Unexpected(ErrorCode::Denied, "nonce is too old");
-  return Duration(static_cast<Duration::rep>(end_unix_ms - state.now_unix_ms));
+  NonceUse out;
+  out.secret = state.secret;
+  out.name = as_text(message);
+  out.life = Duration(static_cast<Duration::rep>(end_unix_ms - state.now_unix_ms));
+  return out;
 }
 
 Result<std::string> issue_nonce(RecordStore& store) {
-  Result<NonceState> const state = store.nonce_state();
+  Result<NonceState> const state = store.nonce_state(Freshness::Recent);
   if (!state) return Unexpected(state.error());
   NonceSalt salt;
   random_bytes(salt.bytes);
   return make_nonce(*state, salt, store.options().nonce_life);
 }
 
-Result<void> use_nonce(RecordStore& store, std::string_view nonce) {
-  Result<NonceState> const state = store.nonce_state();
+Result<void> use_nonce(RecordStore& store, PublicKey const& id, std::string_view nonce) {
+  Result<NonceState> const state = store.nonce_state(Freshness::Now);
   if (!state) return Unexpected(state.error());
-  Result<Duration> const life = check_nonce(*state, nonce);
-  if (!life) return Unexpected(life.error());
-  return store.spend_nonce(state->secret, nonce, *life);
+  Result<NonceUse> const use = check_nonce(*state, nonce);
+  if (!use) return Unexpected(use.error());
+  return store.spend_nonce(id, *use);
+}
+
+Result<NonceUse> check_renewal_nonce(RecordStore& store, std::string_view nonce) {
+  Result<NonceState> const state = store.nonce_state(Freshness::Recent);
+  if (!state) return Unexpected(state.error());
+  return check_nonce(*state, nonce);
 }
 
 }  // namespace holdfast::discovery

@@ -127,22 +127,46 @@ class RedisStore final : public RecordStore {
       : options_(options), runner_(std::move(redis)) {}
 
   Result<PutAnswer> put_registration(registration::SignedRecord const& record,
-                                     std::string_view observed_host) override;
-  Result<ReplicatorEntry> renew(PublicKey const& id,
-                                registration::RenewRequest const& request) override;
-  Result<std::uint64_t> change_projects(PublicKey const& id,
-                                        registration::ProjectsRequest const& request) override;
+                                     std::string_view observed_host, Health const& health) override;
+  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,
+                                std::optional<NonceUse> const& nonce) override;
+  Result<void> set_health(PublicKey const&, Health const&) override { return later(); }
+  Result<ProjectsChange> change_projects(PublicKey const& id,
+                                         registration::ProjectsRequest const& request) override;
+  Result<HostingSet> hosting_of(DiscoveryKey const&) override { return later(); }
+  Result<Claim> claim(DiscoveryKey const&, PublicKey const&, std::optional<PublicKey> const&,
+                      Duration) override {
+    return later();
+  }
+  Result<void> assign(PublicKey const&, DiscoveryKey const&, Duration) override { return later(); }
+  Result<Assignments> assignments_of(PublicKey const&, std::uint64_t, std::size_t) override {
+    return later();
+  }
+  Result<void> announce_peer(DiscoveryKey const&, PeerEndpoint const&, Duration) override {
+    return later();
+  }
+  Result<std::vector<PeerEndpoint>> peers_of(DiscoveryKey const&) override { return later(); }
+  Result<bool> put_shared(SharedKind, std::string_view, std::string_view, std::optional<Duration>,
+                          bool) override {
+    return later();
+  }
+  Result<std::optional<std::string>> take_shared(SharedKind, std::string_view) override {
+    return later();
+  }
+  Result<std::vector<Shared>> list_shared(SharedKind) override { return later(); }
+  void watch(StoreWatcher&) override {}
   Result<void> deregister(PublicKey const& id) override;
   Result<HostAnswer> hosts_of(HostQuery const& query) override;
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
                                             std::size_t limit) override;
   Result<ReplicatorEntry> find(PublicKey const& id) override;
-  Result<NonceState> nonce_state() override;
-  Result<void> spend_nonce(Hash const& secret, std::string_view nonce_id, Duration life) override;
+  Result<NonceState> nonce_state(Freshness freshness) override;
+  Result<void> spend_nonce(PublicKey const& id, NonceUse const& nonce) override;
   Result<std::uint64_t> now_unix_ms() override { return runner_.time_unix_ms(); }
   StoreOptions const& options() const override { return options_; }
 
  private:
+  static Unexpected later() { return Unexpected(ErrorCode::Unavailable, "not there yet"); }
   /// Runs a script and sees from its epoch whether the store has lost its data since.
   Result<RedisReply> run(Script script, std::vector<std::string> arguments);
   bool is_recovering(std::uint64_t now);
@@ -174,7 +198,8 @@ bool RedisStore::is_recovering(std::uint64_t now) {
 }
 
 Result<PutAnswer> RedisStore::put_registration(registration::SignedRecord const& record,
-                                               std::string_view observed_host) {
+                                               std::string_view observed_host,
+                                               Health const& health) {
   FixedBytes<struct EpochTag, 16> epoch;
   random_bytes(epoch.bytes);
   Result<RedisReply> const reply =
@@ -185,6 +210,7 @@ Result<PutAnswer> RedisStore::put_registration(registration::SignedRecord const&
   std::string const& status = reply->at(2).text;
   if (status == "full") return Unexpected(ErrorCode::LimitExceeded, "too many replicators");
   PutAnswer out;
+  out.health = health;
   out.projects = reply->at(kFirstResult + 1).number();
   if (status == "unchanged") out.outcome = PutAnswer::Outcome::Unchanged;
   if (status == "conflict") {
@@ -195,7 +221,12 @@ Result<PutAnswer> RedisStore::put_registration(registration::SignedRecord const&
 }
 
 Result<ReplicatorEntry> RedisStore::renew(PublicKey const& id,
-                                          registration::RenewRequest const& request) {
+                                          registration::RenewRequest const& request,
+                                          std::optional<NonceUse> const& nonce) {
+  if (nonce) {
+    if (Result<void> const spent = spend_nonce(id, *nonce); !spent)
+      return Unexpected(spent.error());
+  }
   Result<RedisReply> const reply =
       run(Script::Renew, {raw(id.view()), std::string(registration::state_name(request.state)),
                           registration::to_json(request), digits(options_.lease)});
@@ -205,8 +236,8 @@ Result<ReplicatorEntry> RedisStore::renew(PublicKey const& id,
   return *std::move(entry);
 }
 
-Result<std::uint64_t> RedisStore::change_projects(PublicKey const& id,
-                                                  registration::ProjectsRequest const& request) {
+Result<ProjectsChange> RedisStore::change_projects(PublicKey const& id,
+                                                   registration::ProjectsRequest const& request) {
   if (request.add.size() + request.remove.size() > registration::kBatchKeysMax) {
     return Unexpected(ErrorCode::LimitExceeded, "too many keys in one batch");
   }
@@ -225,7 +256,7 @@ Result<std::uint64_t> RedisStore::change_projects(PublicKey const& id,
   if (reply->at(2).text == "full") {
     return Unexpected(ErrorCode::LimitExceeded, "too many projects, or too many hosts of a key");
   }
-  return reply->at(kFirstResult).number();
+  return ProjectsChange{reply->at(kFirstResult).number(), {}};
 }
 
 Result<void> RedisStore::deregister(PublicKey const& id) {
@@ -273,7 +304,7 @@ Result<ReplicatorEntry> RedisStore::find(PublicKey const& id) {
   return *std::move(entry);
 }
 
-Result<NonceState> RedisStore::nonce_state() {
+Result<NonceState> RedisStore::nonce_state(Freshness /*freshness*/) {
   Hash fresh;
   random_bytes(fresh.bytes);
   Result<RedisReply> const reply = run(Script::Nonce, {raw(fresh.view())});
@@ -283,9 +314,9 @@ Result<NonceState> RedisStore::nonce_state() {
   return NonceState{.secret = *secret, .now_unix_ms = reply->at(1).number()};
 }
 
-Result<void> RedisStore::spend_nonce(Hash const& secret, std::string_view nonce_id, Duration life) {
+Result<void> RedisStore::spend_nonce(PublicKey const& /*id*/, NonceUse const& nonce) {
   Result<RedisReply> const reply =
-      run(Script::Spend, {raw(secret.view()), std::string(nonce_id), digits(life)});
+      run(Script::Spend, {raw(nonce.secret.view()), nonce.name, digits(nonce.life)});
   if (!reply) return Unexpected(reply.error());
   std::string const& status = reply->at(2).text;
   if (status == "ok") return {};

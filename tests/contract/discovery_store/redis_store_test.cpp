@@ -66,8 +66,8 @@ TEST_F(RedisStoreTest, ANonceOfOneInstanceCountsOnceAtAll) {
   auto const other = make_redis_store(options(), server_.options());
   auto const nonce = issue_nonce(*store_);
   ASSERT_TRUE(nonce.ok());
-  EXPECT_TRUE(use_nonce(*other, *nonce).ok());
-  EXPECT_EQ(use_nonce(*store_, *nonce).error().code, ErrorCode::Denied);
+  EXPECT_TRUE(use_nonce(*other, id(), *nonce).ok());
+  EXPECT_EQ(use_nonce(*store_, id(), *nonce).error().code, ErrorCode::Denied);
 }
 
 TEST_F(RedisStoreTest, OtherDatabasesAreOtherWorlds) {
@@ -103,9 +103,9 @@ TEST_F(RedisStoreTest, AnInstanceThatNeverSawARegistrationDoesNotRecover) {
 TEST_F(RedisStoreTest, NoncesDieWithTheData) {
   auto const nonce = issue_nonce(*store_);
   ASSERT_TRUE(nonce.ok());
-  ASSERT_TRUE(use_nonce(*store_, *nonce).ok());
+  ASSERT_TRUE(use_nonce(*store_, id(), *nonce).ok());
   server_.command("FLUSHALL");
-  EXPECT_EQ(use_nonce(*store_, *nonce).error().code, ErrorCode::Denied);
+  EXPECT_EQ(use_nonce(*store_, id(), *nonce).error().code, ErrorCode::Denied);
 }
 
 TEST_F(RedisStoreTest, WithoutRedisItSaysUnavailableAndComesBackByItself) {

@@ -14,6 +14,7 @@
 #include "registration/api.h"
 #include "registration/http_signature.h"
 #include "registration/record.h"
+#include "support/record_store_double.h"
 
 namespace holdfast::discovery {
 namespace {
@@ -45,59 +46,19 @@ class CountingObserver final : public ApiObserver {
 };
 
 /// A store that does not answer while `down`.
-class FlakyStore final : public RecordStore {
+class FlakyStore final : public RecordStoreDouble {
  public:
-  explicit FlakyStore(std::unique_ptr<RecordStore> inner) : inner_(std::move(inner)) {}
+  explicit FlakyStore(std::unique_ptr<RecordStore> inner)
+      : RecordStoreDouble(inner.get()), inner_(std::move(inner)) {}
   bool down = false;
 
-  Result<PutAnswer> put_registration(registration::SignedRecord const& record,
-                                     std::string_view host) override {
-    if (down) return gone();
-    return inner_->put_registration(record, host);
+ protected:
+  std::optional<Unexpected> refusal() override {
+    if (!down) return std::nullopt;
+    return Unexpected(ErrorCode::Unavailable, "the store does not answer");
   }
-  Result<ReplicatorEntry> renew(PublicKey const& id,
-                                registration::RenewRequest const& request) override {
-    if (down) return gone();
-    return inner_->renew(id, request);
-  }
-  Result<std::uint64_t> change_projects(PublicKey const& id,
-                                        registration::ProjectsRequest const& request) override {
-    if (down) return gone();
-    return inner_->change_projects(id, request);
-  }
-  Result<void> deregister(PublicKey const& id) override {
-    if (down) return gone();
-    return inner_->deregister(id);
-  }
-  Result<HostAnswer> hosts_of(HostQuery const& query) override {
-    if (down) return gone();
-    return inner_->hosts_of(query);
-  }
-  Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
-                                            std::size_t limit) override {
-    if (down) return gone();
-    return inner_->list(after, limit);
-  }
-  Result<ReplicatorEntry> find(PublicKey const& id) override {
-    if (down) return gone();
-    return inner_->find(id);
-  }
-  Result<NonceState> nonce_state() override {
-    if (down) return gone();
-    return inner_->nonce_state();
-  }
-  Result<void> spend_nonce(Hash const& secret, std::string_view nonce_id, Duration life) override {
-    if (down) return gone();
-    return inner_->spend_nonce(secret, nonce_id, life);
-  }
-  Result<std::uint64_t> now_unix_ms() override {
-    if (down) return gone();
-    return inner_->now_unix_ms();
-  }
-  StoreOptions const& options() const override { return inner_->options(); }
 
  private:
-  static Unexpected gone() { return {ErrorCode::Unavailable, "the store does not answer"}; }
   std::unique_ptr<RecordStore> inner_;
 };
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/check.h"
+#include "support/record_store_double.h"
 
 namespace holdfast::discovery {
 
@@ -62,8 +63,9 @@ LookupQuery query_of(Byte key, std::string region = {}) {
 }
 
 /// A store that knows some keys, and nothing else.
-class KnownKeys final : public RecordStore {
+class KnownKeys final : public RecordStoreDouble {
  public:
+  KnownKeys() : RecordStoreDouble(nullptr) {}
   std::set<DiscoveryKey> known;
   std::vector<Host> hosts;
   bool recovering = false;
@@ -77,29 +79,6 @@ class KnownKeys final : public RecordStore {
     if (out.known) out.hosts = hosts;
     return out;
   }
-  Result<PutAnswer> put_registration(registration::SignedRecord const&, std::string_view) override {
-    return unused();
-  }
-  Result<ReplicatorEntry> renew(PublicKey const&, registration::RenewRequest const&) override {
-    return unused();
-  }
-  Result<std::uint64_t> change_projects(PublicKey const&,
-                                        registration::ProjectsRequest const&) override {
-    return unused();
-  }
-  Result<void> deregister(PublicKey const&) override { return unused(); }
-  Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey>, std::size_t) override {
-    return unused();
-  }
-  Result<ReplicatorEntry> find(PublicKey const&) override { return unused(); }
-  Result<NonceState> nonce_state() override { return unused(); }
-  Result<void> spend_nonce(Hash const&, std::string_view, Duration) override { return unused(); }
-  Result<std::uint64_t> now_unix_ms() override { return unused(); }
-  StoreOptions const& options() const override { return options_; }
-
- private:
-  static Unexpected unused() { return Unexpected(ErrorCode::Storage, "not part of a look-up"); }
-  StoreOptions options_;
 };
 
 TEST(RankEndpoints, GivesWholeSecondsThatAreLeft) {

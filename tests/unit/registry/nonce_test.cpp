@@ -22,9 +22,10 @@ class NonceTest : public testing::Test {
 TEST_F(NonceTest, LivesUntilItsEnd) {
   NonceState later = state_;
   later.now_unix_ms += 999;
-  auto const left = check_nonce(later, made());
-  ASSERT_TRUE(left.ok());
-  EXPECT_EQ(*left, Duration(1));
+  auto const use = check_nonce(later, made());
+  ASSERT_TRUE(use.ok());
+  EXPECT_EQ(use->life, Duration(1));
+  EXPECT_EQ(use->secret, state_.secret);
   later.now_unix_ms += 1;
   EXPECT_EQ(refusal(later, made()), ErrorCode::Denied);
 }
