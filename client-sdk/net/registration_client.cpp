@@ -49,6 +49,7 @@ ErrorCode error_code_of(registration::ProblemType type) {
     case TargetTooLong:
     case HeadersTooLarge:
       return ErrorCode::LimitExceeded;
+    case SelfTestFailed:
     case RateLimited:
     case Internal:
     case NobodyCanServe:

@@ -126,7 +126,10 @@ Result<LookupAnswer> lookup_answer_from_json(std::string_view text) {
 }
 
 std::string to_json(RegistrationRequest const& request) {
-  return dump_json({{"record", to_base64url(request.record)}});
+  Json out = {{"record", to_base64url(request.record)}};
+  if (!request.receipt.empty()) out["receipt"] = to_base64url(request.receipt);
+  if (!request.token.empty()) out["token"] = request.token;
+  return dump_json(out);
 }
 
 Result<RegistrationRequest> registration_request_from_json(std::string_view text) {
@@ -134,6 +137,8 @@ Result<RegistrationRequest> registration_request_from_json(std::string_view text
   if (!body) return Unexpected(body.error());
   JsonReader in(*body);
   RegistrationRequest out{.record = in.base64url("record", kSignedRecordBytesMax)};
+  if (in.has("receipt")) out.receipt = in.base64url("receipt", kReceiptBytesMax);
+  out.token = in.text_or_empty("token", kTokenBytesMax);
   if (Result<void> const end = in.finish(); !end) return Unexpected(end.error());
   return out;
 }

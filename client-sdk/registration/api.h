@@ -35,6 +35,8 @@ inline constexpr std::size_t kRenewBytesMax = 4 * 1024;         ///< Body of POS
 inline constexpr std::size_t kAnswerBytesMax = 1024 * 1024;     ///< Any answer a client reads.
 inline constexpr std::size_t kListBytesMax = 16 * 1024 * 1024;  ///< One page of GET /replicators.
 inline constexpr std::size_t kEndpointsMax = 64;                ///< In one answer.
+inline constexpr std::size_t kReceiptBytesMax = 128;
+inline constexpr std::size_t kTokenBytesMax = 256;
 inline constexpr std::size_t kListedReplicatorsMax = 1000;  ///< In one page of GET /replicators.
 
 /// "tcp" or "ws".
@@ -66,7 +68,9 @@ Result<LookupAnswer> lookup_answer_from_json(std::string_view text);
 
 /// PUT /replicators/{id}.
 struct RegistrationRequest {
-  Bytes record;  ///< Signed registration bytes, not yet opened.
+  Bytes record;         ///< Signed registration bytes, not yet opened.
+  Bytes receipt{};      ///< The last one this service gave, or empty.
+  std::string token{};  ///< An operator's token or an invite, or empty.
 };
 std::string to_json(RegistrationRequest const& request);
 Result<RegistrationRequest> registration_request_from_json(std::string_view text);
@@ -83,6 +87,10 @@ struct LeaseAnswer {
       0;  ///< Keys listed for this replicator; fewer than it hosts: send them again.
   ReplicatorState state = ReplicatorState::Active;
   std::string observed_address;  ///< Where the request was seen to come from.
+  bool listed = true;            ///< Given in answers to look-ups.
+  std::string reason{};          ///< Why not, when it is not.
+  Bytes receipt{};  ///< Send it back with the next registration: a service that lost its store then
+                    ///< lists at once. Empty: keep the last one.
   friend bool operator==(LeaseAnswer const&, LeaseAnswer const&) = default;
 };
 std::string to_json(LeaseAnswer const& answer);
@@ -169,6 +177,8 @@ Result<ReplicatorList> replicator_list_from_json(std::string_view text);
 struct WhoamiAnswer {
   std::string observed_address;
   std::uint64_t now_unix_ms = 0;  ///< The service's clock: what leases and proofs are judged by.
+  bool may_register = true;       ///< Whether a replicator could register from that address.
+  std::string reason{};           ///< Why not, when it could not.
 };
 std::string to_json(WhoamiAnswer const& answer);
 Result<WhoamiAnswer> whoami_answer_from_json(std::string_view text);

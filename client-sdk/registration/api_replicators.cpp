@@ -10,7 +10,7 @@ namespace holdfast::registration {
 namespace {
 
 constexpr std::uint64_t kSecondsMax = 31'536'000;  // A year: no lease is longer.
-constexpr std::size_t kReasonBytesMax = 256;
+constexpr std::size_t kReasonBytesMax = 1280;
 constexpr std::size_t kNameBytesMax = 16;
 
 Json load_to_json(LoadFigures const& load) {
@@ -111,11 +111,15 @@ std::optional<ReplicatorState> state_from_name(std::string_view name) {
 }
 
 std::string to_json(LeaseAnswer const& answer) {
-  return dump_json({{"lease", answer.lease_s},
-                    {"renew_in", answer.renew_in_s},
-                    {"projects", answer.projects},
-                    {"state", state_name(answer.state)},
-                    {"observed_address", answer.observed_address}});
+  Json out = {{"lease", answer.lease_s},
+              {"renew_in", answer.renew_in_s},
+              {"projects", answer.projects},
+              {"state", state_name(answer.state)},
+              {"observed_address", answer.observed_address},
+              {"listed", answer.listed}};
+  if (!answer.reason.empty()) out["reason"] = answer.reason;
+  if (!answer.receipt.empty()) out["receipt"] = to_base64url(answer.receipt);
+  return dump_json(out);
 }
 
 Result<LeaseAnswer> lease_answer_from_json(std::string_view text) {
@@ -128,6 +132,9 @@ Result<LeaseAnswer> lease_answer_from_json(std::string_view text) {
   out.projects = in.number_or("projects", 0, kNumberMax);
   out.state = read_state(in);
   out.observed_address = in.text_or_empty("observed_address", kHostBytesMax);
+  out.listed = in.flag_or("listed", true);
+  out.reason = in.text_or_empty("reason", kReasonBytesMax);
+  if (in.has("receipt")) out.receipt = in.base64url("receipt", kReceiptBytesMax);
   if (Result<void> const end = in.finish(); !end) return Unexpected(end.error());
   return out;
 }
@@ -178,8 +185,11 @@ Result<ReplicatorList> replicator_list_from_json(std::string_view text) {
 }
 
 std::string to_json(WhoamiAnswer const& answer) {
-  return dump_json(
-      {{"observed_address", answer.observed_address}, {"now_unix_ms", answer.now_unix_ms}});
+  Json out = {{"observed_address", answer.observed_address},
+              {"now_unix_ms", answer.now_unix_ms},
+              {"may_register", answer.may_register}};
+  if (!answer.reason.empty()) out["reason"] = answer.reason;
+  return dump_json(out);
 }
 
 Result<WhoamiAnswer> whoami_answer_from_json(std::string_view text) {
@@ -187,7 +197,9 @@ Result<WhoamiAnswer> whoami_answer_from_json(std::string_view text) {
   if (!body) return Unexpected(body.error());
   JsonReader in(*body);
   WhoamiAnswer out{.observed_address = in.text("observed_address", kHostBytesMax),
-                   .now_unix_ms = in.number_or("now_unix_ms", 0, kNumberMax)};
+                   .now_unix_ms = in.number_or("now_unix_ms", 0, kNumberMax),
+                   .may_register = in.flag_or("may_register", true),
+                   .reason = in.text_or_empty("reason", kReasonBytesMax)};
   if (Result<void> const end = in.finish(); !end) return Unexpected(end.error());
   return out;
 }

@@ -53,6 +53,8 @@ constexpr std::array kProblems = {
     ProblemRow{ProblemType::BadProof, 422, "bad-proof", "A keyholder proof does not hold"},
     ProblemRow{ProblemType::RefusedAddress, 422, "refused-address",
                "The address may not be registered"},
+    ProblemRow{ProblemType::SelfTestFailed, 422, "self-test-failed",
+               "The replicator could not be reached as registered"},
     ProblemRow{ProblemType::RateLimited, 429, "rate-limited", "Too many requests"},
     ProblemRow{ProblemType::HeadersTooLarge, 431, "headers-too-large", "The headers are too large"},
     ProblemRow{ProblemType::Internal, 500, "internal", "Something went wrong here"},
@@ -151,6 +153,7 @@ std::string to_json(ProblemDetails const& problem) {
   if (problem.retry_after_s) out["retry_after"] = *problem.retry_after_s;
   if (problem.observed_address) out["observed_address"] = *problem.observed_address;
   if (problem.record) out["record"] = to_base64url(*problem.record);
+  if (problem.transcript) out["transcript"] = *problem.transcript;
   return dump_json(out);
 }
 
@@ -165,6 +168,7 @@ Result<ProblemDetails> problem_from_json(std::string_view text, int http_status)
   if (in.has("observed_address")) {
     out.observed_address = in.text("observed_address", kHostBytesMax);
   }
+  if (in.has("transcript")) out.transcript = in.text("transcript", kTranscriptBytesMax);
   if (in.has("record")) out.record = in.base64url("record", kSignedRecordBytesMax);
   if (Result<void> const end = in.finish(); !end) return Unexpected(end.error());
   return out;
@@ -175,7 +179,8 @@ ProblemDetails problem_of(Error const& error) {
                      .detail = error.detail,
                      .retry_after_s = {},
                      .observed_address = {},
-                     .record = {}};
+                     .record = {},
+                     .transcript = {}};
   if (out.type == ProblemType::StoreUnavailable) out.retry_after_s = kStoreRetryAfterS;
   return out;
 }

@@ -33,6 +33,7 @@ enum class ProblemType : std::uint8_t {
   WrongTarget,
   BadProof,
   RefusedAddress,
+  SelfTestFailed,
   QuotaExceeded,
   RateLimited,
   HeadersTooLarge,
@@ -56,8 +57,11 @@ struct ProblemDetails {
   std::optional<std::uint64_t> retry_after_s;   ///< Also the Retry-After header.
   std::optional<std::string> observed_address;  ///< Where the request was seen to come from.
   std::optional<Bytes> record;                  ///< SeqConflict: the signed record that is kept.
+  /// SelfTestFailed, RefusedAddress: which address, which step. At most kTranscriptBytesMax.
+  std::optional<std::string> transcript;
 };
 
+inline constexpr std::size_t kTranscriptBytesMax = 1024;
 inline constexpr std::string_view kProblemContentType = "application/problem+json";
 
 std::string to_json(ProblemDetails const& problem);

@@ -66,7 +66,8 @@ void ProbeRun::finish(ProbeStep step, std::string transcript) {
   socket_.close(ignored);
   step_.cancel(ignored);
   whole_.cancel(ignored);
-  if (transcript.size() > kTranscriptBytesMax) transcript.resize(kTranscriptBytesMax);
+  if (transcript.size() > registration::kTranscriptBytesMax)
+    transcript.resize(registration::kTranscriptBytesMax);
   std::exchange(done_, nullptr)(ProbeReport{step, std::move(transcript)});
 }
 

@@ -10,6 +10,7 @@
 #include "base/ip_network.h"
 #include "crypto/keys.h"
 #include "discovery/probe/address_policy.h"
+#include "registration/problem.h"
 #include "registration/record.h"
 
 namespace holdfast::discovery {
@@ -37,13 +38,12 @@ std::string_view name_of(ProbeStep step);
 
 struct ProbeReport {
   ProbeStep step = ProbeStep::Skipped;
-  /// For the replicator's owner: which address, which step. At most kTranscriptBytesMax. Connection errors are not told
+  /// For the replicator's owner: which address, which step. At most registration::kTranscriptBytesMax. Connection errors are not told
   /// apart, so that it is no port scan.
   std::string transcript;
   bool passed() const { return step == ProbeStep::Passed; }
   bool says_something() const { return step != ProbeStep::Skipped; }
 };
-inline constexpr std::size_t kTranscriptBytesMax = 1024;
 
 /// Tests replicators. `done` comes exactly once, on any thread, perhaps before probe() returns.
 class SelfTester {

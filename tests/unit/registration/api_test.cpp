@@ -132,15 +132,19 @@ TEST(ApiJson, RefusesALongBody) {
 }
 
 TEST(RegistrationRequestJson, ComesBackAsGiven) {
-  auto const back = registration_request_from_json(to_json(RegistrationRequest{signed_record()}));
+  auto const back = registration_request_from_json(to_json(
+      RegistrationRequest{.record = signed_record(), .receipt = {1, 2}, .token = "let-me-in"}));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->record, signed_record());
+  EXPECT_EQ(back->receipt, (Bytes{1, 2}));
+  EXPECT_EQ(back->token, "let-me-in");
   EXPECT_FALSE(registration_request_from_json("{}").ok());
   EXPECT_FALSE(registration_request_from_json(R"({"record":7})").ok());
 }
 
 TEST(LeaseAnswerJson, ComesBackAsGiven) {
-  LeaseAnswer const answer{60, 21, 120, ReplicatorState::Draining, "203.0.113.7"};
+  LeaseAnswer const answer{60,    21,          120, ReplicatorState::Draining, "203.0.113.7",
+                           false, "self-test", {7}};
   auto const back = lease_answer_from_json(to_json(answer));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(*back, answer);
@@ -263,10 +267,12 @@ TEST(ProblemJson, CarriesItsExtras) {
   problem.retry_after_s = 3;
   problem.observed_address = "203.0.113.7";
   problem.record = signed_record();
+  problem.transcript = "tcp 203.0.113.7:1: connect failed";
   auto const back = problem_from_json(to_json(problem), 409);
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(back->retry_after_s, 3U);
   EXPECT_EQ(back->observed_address, "203.0.113.7");
+  EXPECT_EQ(back->transcript, problem.transcript);
   EXPECT_EQ(back->record, signed_record());
 }
 
