@@ -7,12 +7,14 @@ namespace holdfast::discovery {
 Api::Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version)
     : lookup_(store, observer),
       replicators_(store, own_urls, observer),
+      assignments_(store, own_urls),
       info_(store, own_urls, std::move(version)) {}
 
 void Api::add_routes(Router& router) {
   lookup_.add_routes(router);
   info_.add_routes(router);
   replicators_.add_routes(router);
+  assignments_.add_routes(router);
 }
 
 }  // namespace holdfast::discovery

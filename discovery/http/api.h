@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "discovery/http/assignment_routes.h"
 #include "discovery/http/info_routes.h"
 #include "discovery/http/lookup_routes.h"
 #include "discovery/http/observer.h"
@@ -31,6 +32,7 @@ class Api {
  private:
   LookupRoutes lookup_;
   ReplicatorRoutes replicators_;
+  AssignmentRoutes assignments_;
   InfoRoutes info_;
 };
 

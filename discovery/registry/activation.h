@@ -74,6 +74,7 @@ class ActivationTable {
   void on_hosted(DiscoveryKey const& key);
 
   std::optional<Instant> next_deadline() const;
+  bool is_running(DiscoveryKey const& key) const { return running_.contains(key); }
   std::size_t running() const { return running_.size(); }
   ActivationCounters const& counters() const { return counters_; }
 
