@@ -85,6 +85,8 @@ struct Prober::State {
     }
   }
 
+  // One address after the other: as deep as a record has literal ones, which are few.
+  // NOLINTBEGIN(misc-no-recursion)
   void resolve_next(std::shared_ptr<Naming> const& naming) {
     ProbeRun& run = *naming->run;
     if (run.finished()) return;
@@ -111,6 +113,7 @@ struct Prober::State {
     naming->resolved.push_back(std::move(one));
     resolve_next(naming);
   }
+  // NOLINTEND(misc-no-recursion)
 
   void dial(std::shared_ptr<Naming> const& naming) {
     ProbePlan plan = plan_probe(naming->run->target(), naming->resolved, policy);

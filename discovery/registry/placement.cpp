@@ -227,6 +227,7 @@ Placement place(PlacementQuery const& query, std::vector<Candidate> const& candi
   out.chosen = std::move(choice.chosen);
   if (!with_trace) return out;
   std::vector<Placement::Step> steps;
+  steps.reserve(order.size());
   for (Ranked const& each : order) {
     steps.push_back({each.at, verdict_of(each.at, out.chosen, candidates), each.cost});
   }

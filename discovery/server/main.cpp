@@ -62,12 +62,12 @@ int run(Settings settings) {
 }  // namespace holdfast::discovery
 
 int main(int argc, char** argv) {
-  using namespace holdfast;
+  namespace discovery = holdfast::discovery;
   try {
     std::variant<discovery::Settings, int> settings = discovery::read_settings(argc, argv);
     if (int const* const code = std::get_if<int>(&settings)) return *code;
     auto& read = std::get<discovery::Settings>(settings);
-    if (Result<void> const checked = discovery::check_settings(read); !checked) {
+    if (holdfast::Result<void> const checked = discovery::check_settings(read); !checked) {
       std::fprintf(stderr, "holdfast-discovery: %s\n", checked.error().detail.c_str());
       return 2;
     }

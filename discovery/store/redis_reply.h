@@ -21,6 +21,7 @@ struct RedisReply {
   std::int64_t integer = 0;
   std::string text;  ///< Of Text, Status and Error; any bytes.
   std::vector<RedisReply> items;
+  // NOLINTNEXTLINE(misc-no-recursion): hiredis refuses arrays nested deeper than seven.
   friend bool operator==(RedisReply const&, RedisReply const&) = default;
 
   /// The item, or a Nil if there is none.

@@ -215,17 +215,17 @@ return answer('ok')
 
 std::array<std::string, kScriptCount> make_texts() {
   std::array<std::string, kScriptCount> out;
-  constexpr std::array<std::string_view, kScriptCount> bodies = {
+  constexpr std::array<std::string_view, kScriptCount> kBodies = {
       kPut, kRenew, kChange, kDeregister, kHosts, kList, kFind, kNonce, kSpend};
-  for (std::size_t i = 0; i < kScriptCount; ++i) out[i] = std::string(kPrelude).append(bodies[i]);
+  for (std::size_t i = 0; i < kScriptCount; ++i) out[i] = std::string(kPrelude).append(kBodies[i]);
   return out;
 }
 
 }  // namespace
 
 std::string_view script_text(Script script) {
-  static std::array<std::string, kScriptCount> const texts = make_texts();
-  return texts[static_cast<std::size_t>(script)];
+  static std::array<std::string, kScriptCount> const kTexts = make_texts();
+  return kTexts[static_cast<std::size_t>(script)];
 }
 
 }  // namespace holdfast::discovery

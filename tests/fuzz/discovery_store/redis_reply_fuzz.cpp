@@ -23,6 +23,7 @@ struct Read {
   friend bool operator==(Read const&, Read const&) = default;
 };
 
+// NOLINTNEXTLINE(misc-no-recursion): hiredis refuses arrays nested deeper than seven.
 std::size_t count_items(RedisReply const& reply) {
   std::size_t out = reply.items.size();
   for (RedisReply const& item : reply.items) out += count_items(item);
