@@ -13,7 +13,7 @@ set(holdfast_uses_registration holdfast::codec holdfast::crypto nlohmann_json::n
 # client-sdk, shell
 set(holdfast_uses_config holdfast::base CLI11::CLI11 spdlog::spdlog)
 set(holdfast_uses_store holdfast::core RocksDB::rocksdb-shared)
-set(holdfast_uses_serve holdfast::base nlohmann_json::nlohmann_json PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto
+set(holdfast_uses_serve holdfast::codec holdfast::crypto nlohmann_json::nlohmann_json PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto
     Threads::Threads)
 set(holdfast_uses_net holdfast::sync holdfast::registration holdfast::store PkgConfig::httplib OpenSSL::SSL
     OpenSSL::Crypto Boost::headers Threads::Threads)

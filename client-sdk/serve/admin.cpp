@@ -117,6 +117,7 @@ Result<void> AdminServer::start() {
   ServerOptions server;
   server.host = options_.host;
   server.port = options_.port;
+  server.loop_count = 1;
   server.worker_count = kAdminWorkers;
   server.connections_max = kAdminConnectionsMax;
   server_ = std::make_unique<HttpServer>(router_, server);

@@ -1,71 +1,70 @@
 #include "serve/connection.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/check.h"
+
 namespace holdfast {
 
-namespace {
-
-constexpr std::size_t kReadBytes = 16 * 1024;
-
-std::string openssl_reason() {
-  std::array<char, 256> text{};
-  ERR_error_string_n(ERR_get_error(), text.data(), text.size());
-  return text.data();
-}
-
-int choose_http11(SSL* /*ssl*/, unsigned char const** out, unsigned char* out_size,
-                  unsigned char const* offered, unsigned offered_size, void* /*argument*/) {
-  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
-  unsigned char* chosen = nullptr;
-  int const found =
-      SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11 - 1, offered, offered_size);
-  if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
-  *out = chosen;
-  return SSL_TLSEXT_ERR_OK;
-}
-
-}  // namespace
-
-Result<OwnedSslContext> make_server_context(std::string const& certificate_path,
-                                            std::string const& key_path) {
-  OwnedSslContext context(SSL_CTX_new(TLS_server_method()));
-  if (!context) return Unexpected(ErrorCode::Malformed, "TLS cannot start: " + openssl_reason());
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                         SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                         SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_num_tickets(context.get(), 1);
-  static constexpr unsigned char kSessionContext[] = "holdfast";
-  SSL_CTX_set_session_id_context(context.get(), kSessionContext, sizeof kSessionContext - 1);
-  SSL_CTX_set_alpn_select_cb(context.get(), &choose_http11, nullptr);
-  if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_path.c_str()) != 1 ||
-      SSL_CTX_use_PrivateKey_file(context.get(), key_path.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return Unexpected(ErrorCode::Malformed,
-                      "cannot use the certificate " + certificate_path + ": " + openssl_reason());
+/// What OpenSSL reads from and writes to: the socket through the connection's own rules.
+struct Connection::Bio {
+  static Connection& connection_of(BIO* bio) {
+    return *static_cast<Connection*>(BIO_get_data(bio));
   }
-  return context;
-}
 
-Connection::Connection(int socket, PeerAddress peer, SSL_CTX* context)
+  static int read(BIO* bio, char* into, int size) {
+    Connection& connection = connection_of(bio);
+    BIO_clear_retry_flags(bio);
+    int const count = connection.receive(into, static_cast<std::size_t>(size), 0);
+    if (count < 0 && errno == EAGAIN) BIO_set_retry_read(bio);
+    return count;
+  }
+  static int write(BIO* bio, char const* bytes, int size) {
+    BIO_clear_retry_flags(bio);
+    connection_of(bio).output_.append(bytes, static_cast<std::size_t>(size));
+    return size;
+  }
+  static long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+  }
+  static int create(BIO* bio) {
+    BIO_set_init(bio, 1);
+    return 1;
+  }
+  static BIO_METHOD* method() {
+    static BIO_METHOD* const made = [] {
+      BIO_METHOD* const fresh =
+          BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "holdfast");
+      HOLDFAST_CHECK(fresh != nullptr);
+      BIO_meth_set_read(fresh, &Bio::read);
+      BIO_meth_set_write(fresh, &Bio::write);
+      BIO_meth_set_ctrl(fresh, &Bio::control);
+      BIO_meth_set_create(fresh, &Bio::create);
+      return fresh;
+    }();
+    return made;
+  }
+};
+
+Connection::Connection(int socket, PeerAddress peer, SSL_CTX* context, std::string& output)
     : socket_(socket),
       peer_(std::move(peer)),
-      ssl_(context != nullptr ? SSL_new(context) : nullptr) {
-  secured_ = context == nullptr;
-  if (ssl_) {
-    SSL_set_fd(ssl_.get(), socket_);
-    SSL_set_accept_state(ssl_.get());
-  }
+      ssl_(context != nullptr ? SSL_new(context) : nullptr),
+      output_(output) {
+  if (context == nullptr) return;
+  BIO* const bio = BIO_new(Bio::method());
+  HOLDFAST_CHECK(ssl_ != nullptr && bio != nullptr);  // Out of memory.
+  BIO_set_data(bio, this);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_accept_state(ssl_.get());
 }
 
 Connection::~Connection() {
@@ -73,102 +72,113 @@ Connection::~Connection() {
   ::close(socket_);
 }
 
-Connection::Status Connection::wait_socket(short events, Deadline deadline) const {
-  while (true) {
-    auto const left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now())
-            .count();
-    if (left <= 0) return Status::TimedOut;
-    pollfd entry{socket_, events, 0};
-    int const ready = ::poll(&entry, 1, static_cast<int>(std::min<std::int64_t>(left, 60'000)));
-    if (ready > 0) return Status::Ok;
-    if (ready < 0 && errno != EINTR) return Status::Failed;
+/// As recv(2); EAGAIN without asking when the socket was emptied and no edge has come since.
+int Connection::receive(char* into, std::size_t size, int flags) {
+  if (drained_) {
+    errno = EAGAIN;
+    return -1;
   }
+  ssize_t count = 0;
+  do {
+    count = ::recv(socket_, into, size, flags);
+  } while (count < 0 && errno == EINTR);
+  // After the client has closed its side no edge comes any more: ask until the end is read.
+  bool const emptied = count < 0 ? errno == EAGAIN : static_cast<std::size_t>(count) < size;
+  if (emptied && count != 0 && !hung_up_) drained_ = true;
+  if (count == 0) ended_ = true;
+  return static_cast<int>(count);
 }
 
-/// After an OpenSSL call that returned `result` <= 0: waits for what it wants.
-Connection::Status Connection::wait_for(int result, Deadline deadline) {
+/// After an OpenSSL call that returned `result` <= 0.
+Connection::Status Connection::status_of(int result) {
   int const error = SSL_get_error(ssl_.get(), result);
-  if (error == SSL_ERROR_WANT_READ) return wait_socket(POLLIN, deadline);
-  if (error == SSL_ERROR_WANT_WRITE) return wait_socket(POLLOUT, deadline);
+  if (error == SSL_ERROR_WANT_READ) return Status::WouldBlock;
   ERR_clear_error();
-  return error == SSL_ERROR_ZERO_RETURN ? Status::Closed : Status::Failed;
+  if (error != SSL_ERROR_ZERO_RETURN) return Status::Failed;
+  ended_ = true;
+  return Status::Closed;
 }
 
-Connection::Status Connection::handshake(Deadline deadline) {
-  if (secured_) return Status::Ok;
-  if (!ssl_) return Status::Failed;
-  while (true) {
-    ERR_clear_error();
-    int const result = SSL_accept(ssl_.get());
-    if (result == 1) {
-      secured_ = true;
-      return Status::Ok;
-    }
-    if (Status const status = wait_for(result, deadline); status != Status::Ok) return status;
+Connection::Status Connection::handshake() {
+  if (!ssl_) return Status::Ok;
+  int const result = SSL_do_handshake(ssl_.get());
+  return result == 1 ? Status::Ok : status_of(result);
+}
+
+Connection::Status Connection::read(std::span<char> into, std::size_t& count) {
+  if (ssl_) {
+    int const result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &count);
+    return result == 1 ? Status::Ok : status_of(result);
   }
+  int const result = receive(into.data(), into.size(), 0);
+  if (result < 0) return errno == EAGAIN ? Status::WouldBlock : Status::Failed;
+  count = static_cast<std::size_t>(result);
+  return result == 0 ? Status::Closed : Status::Ok;
 }
 
-Connection::Status Connection::read_some(std::string& to, Deadline deadline) {
-  std::array<char, kReadBytes> chunk;
-  while (true) {
-    ssize_t count = 0;
-    Status status = Status::Ok;
-    if (ssl_) {
-      ERR_clear_error();
-      count = SSL_read(ssl_.get(), chunk.data(), static_cast<int>(chunk.size()));
-      if (count <= 0) status = wait_for(static_cast<int>(count), deadline);
+Connection::Status Connection::peek_raw(std::span<char> into, std::size_t& count) {
+  int const result = receive(into.data(), into.size(), MSG_PEEK);
+  if (result < 0) return errno == EAGAIN ? Status::WouldBlock : Status::Failed;
+  count = static_cast<std::size_t>(result);
+  return result == 0 ? Status::Closed : Status::Ok;
+}
+
+void Connection::skip_raw(std::size_t count) {
+  drained_ = false;
+  std::string ignored(count, '\0');
+  [[maybe_unused]] ssize_t const skipped = ::recv(socket_, ignored.data(), count, 0);
+}
+
+Connection::Status Connection::discard(std::span<char> scratch) {
+  int const result = receive(scratch.data(), scratch.size(), 0);
+  if (result < 0) return errno == EAGAIN ? Status::WouldBlock : Status::Failed;
+  return result == 0 ? Status::Closed : Status::Ok;
+}
+
+bool Connection::write(std::string_view bytes) {
+  if (!ssl_) {
+    output_.append(bytes);
+    return true;
+  }
+  std::size_t written = 0;
+  if (SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written) == 1) return true;
+  ERR_clear_error();
+  return false;
+}
+
+void Connection::say_goodbye() {
+  if (!ssl_ || SSL_is_init_finished(ssl_.get()) != 1) return;
+  if ((SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) != 0) return;
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
+Connection::Status Connection::flush() {
+  if (unsent_bytes() > 0) unsent_.append(output_);
+  std::string& source = unsent_bytes() > 0 ? unsent_ : output_;
+  std::size_t sent = unsent_bytes() > 0 ? sent_ : 0;
+  bool failed = false;
+  while (sent < source.size() && !failed) {
+    ssize_t const count = ::send(socket_, source.data() + sent, source.size() - sent, MSG_NOSIGNAL);
+    if (count >= 0) {
+      sent += static_cast<std::size_t>(count);
+    } else if (errno == EAGAIN) {
+      break;
     } else {
-      count = ::recv(socket_, chunk.data(), chunk.size(), 0);
-      if (count == 0) return Status::Closed;
-      if (count < 0 && errno != EAGAIN && errno != EINTR) return Status::Failed;
-      if (count < 0) status = wait_socket(POLLIN, deadline);
+      failed = errno != EINTR;
     }
-    if (count > 0) {
-      to.append(chunk.data(), static_cast<std::size_t>(count));
-      return Status::Ok;
-    }
-    if (status != Status::Ok) return status;
   }
-}
-
-Connection::Status Connection::write_all(std::string_view bytes, Deadline deadline) {
-  while (!bytes.empty()) {
-    ssize_t count = 0;
-    Status status = Status::Ok;
-    if (ssl_) {
-      ERR_clear_error();
-      count = SSL_write(ssl_.get(), bytes.data(),
-                        static_cast<int>(std::min<std::size_t>(bytes.size(), 1 << 30)));
-      if (count <= 0) status = wait_for(static_cast<int>(count), deadline);
-    } else {
-      count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count < 0 && errno != EAGAIN && errno != EINTR) return Status::Failed;
-      if (count < 0) status = wait_socket(POLLOUT, deadline);
-    }
-    if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
-    if (status != Status::Ok) return status;
-  }
+  bool const done = sent == source.size();
+  if (&source == &output_ && !done) unsent_.assign(output_, sent);
+  output_.clear();
+  sent_ = &source == &unsent_ ? sent : 0;
+  if (failed) return Status::Failed;
+  if (!done) return Status::WouldBlock;
+  std::string().swap(unsent_);
+  sent_ = 0;
   return Status::Ok;
 }
 
-void Connection::finish() {
-  constexpr std::chrono::milliseconds kLinger{200};
-  constexpr int kReadsMax = 64;
-  if (ssl_ && secured_) {
-    ERR_clear_error();
-    SSL_shutdown(ssl_.get());
-  }
-  ::shutdown(socket_, SHUT_WR);
-  Deadline const deadline = std::chrono::steady_clock::now() + kLinger;
-  std::array<char, kReadBytes> chunk;
-  for (int i = 0; i < kReadsMax; ++i) {
-    ssize_t const count = ::recv(socket_, chunk.data(), chunk.size(), 0);
-    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) return;
-    if (count < 0 && wait_socket(POLLIN, deadline) != Status::Ok) return;
-  }
-}
-
-bool Connection::has_buffered_input() const { return ssl_ && SSL_pending(ssl_.get()) > 0; }
+void Connection::shut_down_writing() { ::shutdown(socket_, SHUT_WR); }
 
 }  // namespace holdfast

@@ -1,17 +1,21 @@
 #include "serve/exchange.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include <httplib.h>
 #include <sys/types.h>
 
+#include "serve/answer_writer.h"
 #include "serve/problem.h"
 
 namespace holdfast {
 
 namespace {
+
+constexpr std::chrono::seconds kOverloadRetry{1};
 
 /// cpp-httplib's view of a connection whose next request is already here; what it writes stays here too.
 class MemoryStream final : public httplib::Stream {
@@ -51,35 +55,28 @@ class MemoryStream final : public httplib::Stream {
 class Exchange final : public httplib::Server {
  public:
   Exchange(Router const& router, RequestCollector::Collected const& collected,
-           PeerAddress const& peer, Call call)
-      : router_(router), collected_(collected), peer_(peer), call_(call) {
-    set_keep_alive_max_count(100);  // Only what the Keep-Alive field says; the listener decides.
-    set_pre_routing_handler([this](httplib::Request const& request, httplib::Response& response) {
-      handle(request, response);
+           PeerAddress const& peer, ProxyPolicy const& proxies, Call call)
+      : router_(router), collected_(collected), peer_(peer), proxies_(proxies), call_(call) {
+    set_pre_routing_handler([this](httplib::Request const& request, httplib::Response&) {
+      handle(request);
       return HandlerResponse::Handled;
-    });
-    set_error_handler([](httplib::Request const&, httplib::Response& response) {
-      if (response.body.empty())
-        fill(response, to_response(bad_request("The request could not be parsed")));
     });
   }
 
+  /// What cpp-httplib writes itself is thrown away: answers are written by us, alike for every path.
   std::variant<ResponseBytes, WaitFor> run(bool close_after) {
     MemoryStream stream(collected_.head, peer_);
     bool closes = false;
-    bool const written = process_request(stream, close_after, closes, nullptr);
+    process_request(stream, close_after, closes, nullptr);
     if (wait_) return *std::move(wait_);
-    return ResponseBytes{std::move(stream.output), status_, close_after || closes || !written,
-                         failed_};
+    // Not handled: the library could not parse it, and says nothing that may be relied upon.
+    bool const close = close_after || closes || !handled_ || http_1_0_;
+    ResponseBytes answer{{}, response_.status, close, failed_};
+    append_answer(answer.bytes, response_, is_head_, close);
+    return answer;
   }
 
  private:
-  static void fill(httplib::Response& to, HttpResponse const& from) {
-    to.status = from.status;
-    for (auto const& [name, value] : from.headers.fields()) to.set_header(name, value);
-    if (!from.body.empty()) to.set_content(from.body, from.content_type);
-  }
-
   HttpRequest translate(httplib::Request const& from) const {
     HttpRequest request;
     request.method = from.method == "HEAD" ? "GET" : from.method;
@@ -93,11 +90,15 @@ class Exchange final : public httplib::Server {
     }
     request.body = collected_.body;
     request.peer = peer_;
+    if (proxies_.trusts(peer_)) request.peer = client_behind(proxies_, peer_, request.headers);
     request.call = call_;
     return request;
   }
 
-  void handle(httplib::Request const& from, httplib::Response& to) {
+  void handle(httplib::Request const& from) {
+    handled_ = true;
+    is_head_ = from.method == "HEAD";
+    http_1_0_ = from.version == "HTTP/1.0";
     HttpOutcome outcome;
     try {
       HttpRequest request = translate(from);
@@ -116,17 +117,19 @@ class Exchange final : public httplib::Server {
       failed_ = true;
       outcome = to_response(internal_error());
     }
-    HttpResponse const& response = std::get<HttpResponse>(outcome);
-    status_ = response.status;
-    fill(to, response);
+    response_ = std::get<HttpResponse>(std::move(outcome));
   }
 
   Router const& router_;
   RequestCollector::Collected const& collected_;
   PeerAddress const& peer_;
+  ProxyPolicy const& proxies_;
   Call call_;
   std::optional<WaitFor> wait_;
-  int status_ = 400;
+  HttpResponse response_ = to_response(bad_request("The request could not be parsed"));
+  bool handled_ = false;
+  bool is_head_ = false;
+  bool http_1_0_ = false;
   bool failed_ = false;
 };
 
@@ -134,48 +137,48 @@ class Exchange final : public httplib::Server {
 
 std::variant<ResponseBytes, WaitFor> run_exchange(Router const& router,
                                                   RequestCollector::Collected const& collected,
-                                                  PeerAddress const& peer, Call call,
+                                                  PeerAddress const& peer,
+                                                  ProxyPolicy const& proxies, Call call,
                                                   bool close_after) {
-  return Exchange(router, collected, peer, call).run(close_after);
+  return Exchange(router, collected, peer, proxies, call).run(close_after);
 }
 
 ResponseBytes refuse_exchange(int status, std::string const& detail) {
-  std::string_view reason = "Bad Request";
   std::string_view type = "malformed-request";
   switch (status) {
     case 408:
-      reason = "Request Timeout";
+      type = "too-slow";
       break;
     case 411:
-      reason = "Length Required";
+      type = "length-required";
       break;
     case 413:
-      reason = "Payload Too Large";
       type = "too-large";
       break;
     case 414:
-      reason = "URI Too Long";
       type = "target-too-long";
       break;
     case 431:
-      reason = "Request Header Fields Too Large";
       type = "headers-too-large";
-      break;
-    case 505:
-      reason = "HTTP Version Not Supported";
       break;
     default:
       break;
   }
   HttpResponse const problem = to_response({.status = status,
                                             .type = std::string(type),
-                                            .title = std::string(reason),
+                                            .title = std::string(reason_phrase(status)),
                                             .detail = detail});
-  std::string bytes = "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason) +
-                      "\r\nContent-Type: " + problem.content_type +
-                      "\r\nContent-Length: " + std::to_string(problem.body.size()) +
-                      "\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n" + problem.body;
-  return {std::move(bytes), status, /*close=*/true, /*failed=*/false};
+  ResponseBytes answer{{}, status, /*close=*/true, /*failed=*/false};
+  append_answer(answer.bytes, problem, /*omit_body=*/false, /*close=*/true);
+  return answer;
+}
+
+ResponseBytes overloaded_exchange(bool close_after) {
+  HttpResponse const problem =
+      to_response(unavailable("Too many requests are being worked on", kOverloadRetry));
+  ResponseBytes answer{{}, problem.status, close_after, /*failed=*/false};
+  append_answer(answer.bytes, problem, /*omit_body=*/false, close_after);
+  return answer;
 }
 
 }  // namespace holdfast

@@ -6,9 +6,9 @@
 #include <memory>
 #include <system_error>
 
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,29 +23,41 @@ struct FreeList {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
 };
 
-Result<int> listen_on(addrinfo const& address, std::string const& name) {
-  auto const fail = [&name](int code) {
-    return Unexpected(ErrorCode::Unavailable,
-                      "cannot listen on " + name + ": " + std::generic_category().message(code));
-  };
+bool turn_on(int fd, int level, int option, int value = 1) {
+  return ::setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+/// `first`: whether this must be the only one there yet.
+int listen_on(addrinfo const& address, bool first) {
   int const fd = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(errno);
-  int const on = 1;
-  int const off = 0;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (fd < 0) return -1;
+  turn_on(fd, SOL_SOCKET, SO_REUSEADDR);
+  turn_on(fd, IPPROTO_TCP, TCP_NODELAY);  // Accepted sockets inherit it.
   // "::" takes IPv4 too.
-  if (address.ai_family == AF_INET6) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (::bind(fd, address.ai_addr, address.ai_addrlen) != 0 || ::listen(fd, kBacklog) != 0) {
-    int const code = errno;
-    ::close(fd);
-    return fail(code);
+  if (address.ai_family == AF_INET6) turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  // The first one binds without sharing, so that another program's listener is noticed, and shares from then on.
+  bool const ok = (first || turn_on(fd, SOL_SOCKET, SO_REUSEPORT)) &&
+                  ::bind(fd, address.ai_addr, address.ai_addrlen) == 0 &&
+                  turn_on(fd, SOL_SOCKET, SO_REUSEPORT) && ::listen(fd, kBacklog) == 0;
+  if (ok) return fd;
+  int const code = errno;
+  ::close(fd);
+  errno = code;
+  return -1;
+}
+
+void set_port(sockaddr& address, std::uint16_t port) {
+  if (address.sa_family == AF_INET6) {
+    reinterpret_cast<sockaddr_in6&>(address).sin6_port = htons(port);
+  } else {
+    reinterpret_cast<sockaddr_in&>(address).sin_port = htons(port);
   }
-  return fd;
 }
 
 }  // namespace
 
-Result<int> open_listen_socket(std::string const& host, std::uint16_t port) {
+Result<std::vector<int>> open_listen_sockets(std::string const& host, std::uint16_t port,
+                                             std::size_t count) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -56,7 +68,20 @@ Result<int> open_listen_socket(std::string const& host, std::uint16_t port) {
     return Unexpected(ErrorCode::Unavailable,
                       "cannot listen on " + name + ": " + ::gai_strerror(code));
   std::unique_ptr<addrinfo, FreeList> const list(found);
-  return listen_on(*list, name);
+  std::vector<int> sockets;
+  for (std::size_t i = 0; i < count; ++i) {
+    int const fd = listen_on(*list, /*first=*/i == 0);
+    if (fd < 0) {
+      int const reason = errno;
+      for (int const opened : sockets) ::close(opened);
+      return Unexpected(ErrorCode::Unavailable, "cannot listen on " + name + ": " +
+                                                    std::generic_category().message(reason));
+    }
+    sockets.push_back(fd);
+    // Port 0 is any port for the first, and that one for the others.
+    set_port(*list->ai_addr, local_port(fd));
+  }
+  return sockets;
 }
 
 std::uint16_t local_port(int socket) {
@@ -69,20 +94,22 @@ std::uint16_t local_port(int socket) {
 }
 
 PeerAddress peer_of(sockaddr_storage const& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
+  IpAddress ip;
+  std::uint16_t port = 0;
   if (address.ss_family == AF_INET) {
     auto const& v4 = reinterpret_cast<sockaddr_in const&>(address);
-    ::inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return {text.data(), ntohs(v4.sin_port)};
-  }
-  if (address.ss_family != AF_INET6) return {};
-  auto const& v6 = reinterpret_cast<sockaddr_in6 const&>(address);
-  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-    ::inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text.data(), text.size());
+    std::array<Byte, 4> octets{};
+    std::memcpy(octets.data(), &v4.sin_addr, octets.size());
+    ip = IpAddress::v4(octets);
+    port = ntohs(v4.sin_port);
+  } else if (address.ss_family == AF_INET6) {
+    auto const& v6 = reinterpret_cast<sockaddr_in6 const&>(address);
+    std::memcpy(ip.bytes.data(), &v6.sin6_addr, ip.bytes.size());
+    port = ntohs(v6.sin6_port);
   } else {
-    ::inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
+    return {};
   }
-  return {text.data(), ntohs(v6.sin6_port)};
+  return {to_string(ip), port, ip};
 }
 
 }  // namespace holdfast

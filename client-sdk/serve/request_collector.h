@@ -51,6 +51,9 @@ class RequestCollector {
   std::optional<Refusal> const& refusal() const { return refusal_; }
   /// Whether part of a request is here: a time-out now is worth an answer.
   bool has_partial() const { return !buffer_.empty(); }
+  /// Whether the head is complete and the body is not, or not taken.
+  bool in_body() const { return head_done_; }
+  std::size_t buffered_bytes() const { return buffer_.size(); }
 
  private:
   void look_at_head();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "serve/answer_writer.h"
 #include "serve/problem.h"
 
 namespace holdfast {
@@ -33,11 +34,6 @@ bool matches(std::vector<std::string> const& pattern,
                     [](std::string const& expected, std::string_view given) {
                       return is_param(expected) ? !given.empty() : expected == given;
                     });
-}
-
-void add_cors(HttpResponse& response) {
-  response.headers.set("Access-Control-Allow-Origin", "*");
-  response.headers.set("Access-Control-Expose-Headers", "Retry-After, Replay-Nonce, Location, Age");
 }
 
 }  // namespace
@@ -79,7 +75,7 @@ HttpResponse Router::options_answer(std::vector<std::string_view> const& segment
     return route.options.cors && matches(route.segments, segments);
   });
   if (!cors) return response;
-  add_cors(response);
+  add_cors_fields(response.headers);
   response.headers.add("Access-Control-Allow-Methods", methods);
   response.headers.add("Access-Control-Allow-Headers", "Content-Type, Accept");
   response.headers.add("Access-Control-Max-Age", "86400");
@@ -110,7 +106,7 @@ HttpOutcome Router::handle(HttpRequest& request) const {
   HttpOutcome outcome = route->handler(request);
   if (HttpResponse* const response = std::get_if<HttpResponse>(&outcome);
       response != nullptr && route->options.cors) {
-    add_cors(*response);
+    add_cors_fields(response->headers);
   }
   return outcome;
 }

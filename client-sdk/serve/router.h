@@ -53,6 +53,7 @@ class Router {
     FastHandler handler;
     bool cors = false;
   };
+  bool has_fast() const { return !fast_routes_.empty(); }
   /// Returns: the fast route of a GET for `path`, and what stands at its {name}; null if there is none.
   FastRoute const* find_fast(std::string_view path, std::string_view& param) const;
 

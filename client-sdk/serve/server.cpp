@@ -1,384 +1,222 @@
 #include "serve/server.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
+#include <thread>
 #include <utility>
-#include <variant>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "serve/connection.h"
-#include "serve/exchange.h"
+#include "serve/event_loop.h"
 #include "serve/listen_socket.h"
+#include "serve/ticket_keyring.h"
+#include "serve/tls.h"
+#include "serve/waiters.h"
+#include "serve/worker_pool.h"
 
 namespace holdfast {
 
 namespace {
 
-constexpr std::uint64_t kListenerId = 0;
-constexpr std::uint64_t kWakeId = 1;
-constexpr int kTickMilliseconds = 100;  // How late an idle or waiting time-out may be noticed.
-constexpr int kRequestsPerTurn = 32;    // Pipelined requests served before others get their turn.
+constexpr std::size_t kFilesForOthers = 64;  // Besides connections: store, logs, listeners.
+
+/// Cores that this process may use; a container or taskset may leave fewer than there are.
+std::size_t usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<std::size_t>(std::max(CPU_COUNT(&set), 1));
+}
+
+/// Raises the limit on open files as far as the system lets us. Returns: how many connections fit.
+std::size_t connections_that_fit(std::size_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  rlim_t const needed = wanted + kFilesForOthers;
+  if (limit.rlim_cur < needed) {
+    limit.rlim_cur = std::min<rlim_t>(needed, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  auto const files = static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1u << 24));
+  return std::min(wanted, files > 2 * kFilesForOthers ? files - kFilesForOthers : files / 2);
+}
+
+/// What tells that a file is another one than before.
+struct FileStamp {
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+  std::int64_t size = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(FileStamp const&, FileStamp const&) = default;
+};
+
+FileStamp stamp_of(std::string const& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  return {info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_size, info.st_ino};
+}
+
+using Stamps = std::pair<FileStamp, FileStamp>;
+
+Stamps stamps_of(CertificateFiles const& files) {
+  return {stamp_of(files.certificate_path), stamp_of(files.key_path)};
+}
 
 }  // namespace
 
-/// One connection. Between `Idle` and `Working` it belongs to whoever changed its state under the server's mutex.
-struct HttpServer::Client {
-  enum class State : std::uint8_t { Idle, Working, Parked };
+struct HttpServer::Parts {
+  Parts(Router const& router, ServerOptions given)
+      : options(std::move(given)),
+        waiters(options.waits_max),
+        shared{router, options, workers, waiters} {}
 
-  Client(std::uint64_t client_id, int socket, PeerAddress peer, SSL_CTX* context,
-         Router const& router, RequestLimits limits)
-      : id(client_id), connection(socket, std::move(peer), context), collector(router, limits) {}
+  ServerOptions const options;
+  TicketKeyring keyring;
+  WorkerPool workers;
+  Waiters waiters;
+  LoopShared shared;
+  std::vector<std::unique_ptr<EventLoop>> loops;  ///< Set by bind(), then constant.
+  std::atomic<std::uint64_t> reloads{0};
+  std::atomic<std::uint64_t> reload_failures{0};
 
-  std::uint64_t const id;
-  Connection connection;
-  RequestCollector collector;
-  State state = State::Idle;
-  Clock::time_point since = Clock::now();              ///< In this state.
-  std::optional<RequestCollector::Collected> current;  ///< The request in hand, also while parked.
-  Call call = Call::First;
-  std::string event;             ///< While parked.
-  Clock::time_point wait_until;  ///< While parked.
+  Mutex mutex;
+  CondVar changed;
+  Stamps stamps HOLDFAST_GUARDED_BY(mutex);
+  bool stopping HOLDFAST_GUARDED_BY(mutex) = false;
 };
 
 HttpServer::HttpServer(Router const& router, ServerOptions options)
-    : router_(router), options_(std::move(options)) {}
+    : parts_(std::make_unique<Parts>(router, std::move(options))) {}
 
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 
-Result<void> HttpServer::bind() {
-  if (options_.certificate) {
-    Result<OwnedSslContext> context =
-        make_server_context(options_.certificate->certificate_path, options_.certificate->key_path);
-    if (!context) return Unexpected(context.error());
-    tls_context_ = std::shared_ptr<SSL_CTX>(std::move(*context));
+/// One context for each loop: what a context counts is then touched by one thread only.
+Result<void> HttpServer::set_tls() {
+  CertificateFiles const& files = *parts_->options.certificate;
+  {
+    MutexLock const lock(parts_->mutex);
+    parts_->stamps = stamps_of(files);  // Before reading: a change meanwhile is seen later.
   }
-  Result<int> const socket = open_listen_socket(options_.host, options_.port);
-  if (!socket) return Unexpected(socket.error());
-  listener_ = *socket;
-  port_ = local_port(listener_);
+  std::vector<std::shared_ptr<SSL_CTX>> contexts;
+  for (std::size_t i = 0; i < parts_->loops.size(); ++i) {
+    Result<OwnedSslContext> context = make_server_context(files, parts_->keyring);
+    if (!context) return Unexpected(context.error());
+    contexts.emplace_back(std::move(*context));
+  }
+  for (std::size_t i = 0; i < contexts.size(); ++i) parts_->loops[i]->set_tls(contexts[i]);
+  return {};
+}
+
+Result<void> HttpServer::bind() {
+  std::size_t const count =
+      parts_->options.loop_count > 0 ? parts_->options.loop_count : usable_cores();
+  Result<std::vector<int>> const sockets =
+      open_listen_sockets(parts_->options.host, parts_->options.port, count);
+  if (!sockets) return Unexpected(sockets.error());
+  for (int const socket : *sockets) {
+    parts_->loops.push_back(
+        std::make_unique<EventLoop>(parts_->loops.size(), parts_->shared, socket));
+  }
+  if (parts_->options.certificate) {
+    if (Result<void> const set = set_tls(); !set) {
+      parts_->loops.clear();
+      return set;
+    }
+  }
+  port_ = local_port(sockets->front());
   return {};
 }
 
 Result<void> HttpServer::start() {
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2).
-  if (listener_ < 0) {
+  std::signal(SIGPIPE, SIG_IGN);  // Other libraries write with write(2).
+  if (parts_->loops.empty()) {
     if (Result<void> const bound = bind(); !bound) return bound;
   }
-  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
-  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  epoll_event listener_event{};
-  listener_event.events = EPOLLIN;
-  listener_event.data.u64 = kListenerId;
-  epoll_event wake_event{};
-  wake_event.events = EPOLLIN;
-  wake_event.data.u64 = kWakeId;
-  if (epoll_ < 0 || wake_ < 0 ||
-      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &listener_event) != 0 ||
-      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &wake_event) != 0) {
-    return Unexpected(ErrorCode::Unavailable, "cannot watch sockets");
+  parts_->shared.connections_max = connections_that_fit(parts_->options.connections_max);
+  parts_->workers.start(parts_->options.worker_count, parts_->options.queued_max);
+  for (std::unique_ptr<EventLoop> const& loop : parts_->loops) {
+    if (Result<void> const started = loop->start(); !started) return started;
   }
-  poller_ = std::thread([this] { run_poller(); });
-  for (std::size_t i = 0; i < options_.worker_count; ++i)
-    workers_.emplace_back([this] { run_worker(); });
   return {};
 }
 
-void HttpServer::run_poller() {
-  std::array<epoll_event, 256> events;
-  bool listening = true;
-  while (!ended_) {
-    int const count =
-        ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kTickMilliseconds);
-    for (int i = 0; i < count; ++i) {
-      std::uint64_t const id = events[static_cast<std::size_t>(i)].data.u64;
-      if (id == kWakeId) {
-        std::uint64_t ignored = 0;
-        [[maybe_unused]] ssize_t const emptied = ::read(wake_, &ignored, sizeof ignored);
-        continue;
-      }
-      if (id == kListenerId) {
-        if (!draining_) accept_all();
-        continue;
-      }
-      MutexLock const lock(mutex_);
-      auto const found = clients_.find(id);
-      if (found != clients_.end() && found->second->state == Client::State::Idle)
-        hand_to_worker(found->second);
-    }
-    if (draining_ && listening) {
-      ::epoll_ctl(epoll_, EPOLL_CTL_DEL, listener_, nullptr);
-      ::close(std::exchange(listener_, -1));
-      listening = false;
-    }
-    Clock::time_point const now = Clock::now();
-    wake_due(now);
-    close_idle(now);
-  }
+void HttpServer::notify(std::string const& event) {
+  for (Waiters::Token const& token : parts_->waiters.notify(event))
+    parts_->loops[token.loop]->wake(token.session);
 }
 
-void HttpServer::accept_all() {
-  while (true) {
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    int const socket = ::accept4(listener_, reinterpret_cast<sockaddr*>(&address), &size,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (socket < 0 && errno == EINTR) continue;
-    if (socket < 0 && (errno == EMFILE || errno == ENFILE)) {
-      MutexLock const lock(mutex_);
-      close_oldest_idle();
-      counters_.connections_refused++;
-    }
-    if (socket < 0) return;
-    admit(socket, peer_of(address));
-  }
+Result<void> HttpServer::reload() {
+  if (!parts_->options.certificate) return {};
+  CertificateFiles const& files = *parts_->options.certificate;
+  // It says in words what is wrong with a pair, before OpenSSL has a say.
+  Result<CertificateFiles> const read = load_certificate(files.certificate_path, files.key_path);
+  Result<void> const set = read ? set_tls() : Result<void>(Unexpected(read.error()));
+  (set ? parts_->reloads : parts_->reload_failures)++;
+  return set;
 }
 
-void HttpServer::admit(int socket, PeerAddress peer) {
-  int const on = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  counters_.connections_accepted++;
-  MutexLock const lock(mutex_);
-  if (clients_.size() >= options_.connections_max) {
-    close_oldest_idle();
-    counters_.connections_refused++;
+Result<bool> HttpServer::reload_if_changed() {
+  if (!parts_->options.certificate) return false;
+  {
+    Stamps const now = stamps_of(*parts_->options.certificate);
+    MutexLock const lock(parts_->mutex);
+    if (parts_->stamps == now) return false;
+    parts_->stamps = now;
   }
-  if (clients_.size() >= options_.connections_max) {
-    ::close(socket);
-    return;
-  }
-  auto* const context = static_cast<SSL_CTX*>(tls_context_.get());
-  std::uint64_t const id = next_id_++;
-  auto const client =
-      std::make_shared<Client>(id, socket, std::move(peer), context, router_, options_.limits);
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
-  event.data.u64 = id;
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) return;
-  clients_.emplace(id, client);
-  counters_.connections_open = clients_.size();
-}
-
-void HttpServer::hand_to_worker(ClientPtr client) {
-  client->state = Client::State::Working;
-  queue_.push_back(std::move(client));
-  work_.notify_one();
-}
-
-void HttpServer::run_worker() {
-  while (true) {
-    ClientPtr client;
-    {
-      MutexLock const lock(mutex_);
-      while (queue_.empty() && !ended_) work_.wait(mutex_);
-      if (ended_) return;
-      client = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    serve(client);
-  }
-}
-
-void HttpServer::serve(ClientPtr const& client) {
-  After after = After::Again;
-  for (int i = 0; i < kRequestsPerTurn && after == After::Again; ++i) after = serve_one(client);
-  switch (after) {
-    case After::Again: {
-      MutexLock const lock(mutex_);
-      hand_to_worker(client);
-      return;
-    }
-    case After::Idle:
-      rearm(client);
-      return;
-    case After::Parked:
-      return;
-    case After::Close:
-      forget(client);
-      return;
-  }
-}
-
-/// Requires: the calling worker owns the client.
-HttpServer::After HttpServer::serve_one(ClientPtr const& client) {
-  if (!client->current) {
-    client->call = Call::First;
-    if (!read_request(*client)) return After::Close;
-  }
-  return run(client);
-}
-
-/// Returns: false if the connection must be closed; whatever had to be said has been said.
-bool HttpServer::read_request(Client& client) {
-  Connection::Deadline const deadline = Clock::now() + options_.request_timeout;
-  if (client.connection.handshake(deadline) != Connection::Status::Ok) {
-    counters_.handshakes_failed++;
-    return false;
-  }
-  std::string chunk;
-  while (!(client.current = client.collector.take())) {
-    if (client.collector.refusal()) {
-      counters_.requests_refused++;
-      send(client,
-           refuse_exchange(client.collector.refusal()->status, client.collector.refusal()->detail)
-               .bytes);
-      return false;
-    }
-    chunk.clear();
-    Connection::Status const status = client.connection.read_some(chunk, deadline);
-    if (status == Connection::Status::TimedOut && client.collector.has_partial()) {
-      counters_.requests_refused++;
-      send(client, refuse_exchange(408, "The request took too long to arrive").bytes);
-    }
-    if (status != Connection::Status::Ok) return false;
-    client.collector.receive(chunk);
-  }
+  if (Result<void> const reloaded = reload(); !reloaded) return Unexpected(reloaded.error());
   return true;
 }
 
-HttpServer::After HttpServer::run(ClientPtr const& client) {
-  std::uint64_t notifications_before = 0;
-  {
-    MutexLock const lock(mutex_);
-    notifications_before = notifications_;
+void HttpServer::set_ticket_keys(TicketKeys keys, std::int64_t now_unix_s) {
+  parts_->keyring.set(std::move(keys), now_unix_s);
+}
+
+void HttpServer::drain(std::chrono::milliseconds delay) {
+  parts_->shared.closing_after_answers = true;
+  auto const end = std::chrono::steady_clock::now() + delay;
+  MutexLock const lock(parts_->mutex);
+  while (!parts_->stopping) {
+    auto const left = end - std::chrono::steady_clock::now();
+    if (left <= left.zero() || !parts_->changed.wait_for(parts_->mutex, left)) return;
   }
-  auto outcome =
-      run_exchange(router_, *client->current, client->connection.peer(), client->call, draining_);
-  if (WaitFor* const wait = std::get_if<WaitFor>(&outcome); wait != nullptr) {
-    return park(client, std::move(*wait), notifications_before);
-  }
-  ResponseBytes const& response = std::get<ResponseBytes>(outcome);
-  counters_.requests++;
-  if (response.failed) counters_.handler_failures++;
-  client->current.reset();
-  client->call = Call::First;
-  Connection::Deadline const deadline = Clock::now() + options_.request_timeout;
-  if (client->connection.write_all(response.bytes, deadline) != Connection::Status::Ok)
-    return After::Close;
-  if (response.close) {
-    client->connection.finish();
-    return After::Close;
-  }
-  bool const more = client->collector.has_partial() || client->connection.has_buffered_input() ||
-                    client->collector.refusal();
-  return more ? After::Again : After::Idle;
-}
-
-bool HttpServer::send(Client& client, std::string const& bytes) {
-  Connection::Deadline const deadline = Clock::now() + options_.request_timeout;
-  bool const sent = client.connection.write_all(bytes, deadline) == Connection::Status::Ok;
-  if (sent) client.connection.finish();
-  return sent;
-}
-
-HttpServer::After HttpServer::park(ClientPtr const& client, WaitFor wait,
-                                   std::uint64_t notifications_before) {
-  MutexLock const lock(mutex_);
-  // Something was notified while the handler looked: it may have been this event, so let it look again.
-  if (notifications_ != notifications_before) {
-    client->call = Call::Event;
-    return After::Again;
-  }
-  client->state = Client::State::Parked;
-  client->event = std::move(wait.event);
-  client->wait_until = Clock::now() + std::clamp(wait.at_most, Duration(0), options_.wait_max);
-  waiting_.emplace(client->event, client);
-  return After::Parked;
-}
-
-void HttpServer::notify(std::string const& event) {
-  MutexLock const lock(mutex_);
-  ++notifications_;
-  auto const [first, last] = waiting_.equal_range(event);
-  for (auto it = first; it != last; ++it) {
-    it->second->call = Call::Event;
-    hand_to_worker(it->second);
-  }
-  waiting_.erase(first, last);
-}
-
-void HttpServer::wake_due(Clock::time_point now) {
-  MutexLock const lock(mutex_);
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (it->second->wait_until > now && !draining_) {
-      ++it;
-      continue;
-    }
-    it->second->call = Call::Deadline;
-    hand_to_worker(it->second);
-    it = waiting_.erase(it);
-  }
-}
-
-void HttpServer::close_idle(Clock::time_point now) {
-  MutexLock const lock(mutex_);
-  std::erase_if(clients_, [&](auto const& entry) {
-    Client const& client = *entry.second;
-    return client.state == Client::State::Idle &&
-           (draining_ || now - client.since > options_.idle_timeout);
-  });
-  counters_.connections_open = clients_.size();
-  if (clients_.empty()) drained_.notify_all();
-}
-
-void HttpServer::close_oldest_idle() {
-  auto oldest = clients_.end();
-  for (auto it = clients_.begin(); it != clients_.end(); ++it) {
-    if (it->second->state != Client::State::Idle) continue;
-    if (oldest == clients_.end() || it->second->since < oldest->second->since) oldest = it;
-  }
-  if (oldest != clients_.end()) clients_.erase(oldest);
-}
-
-void HttpServer::rearm(ClientPtr const& client) {
-  MutexLock const lock(mutex_);
-  client->state = Client::State::Idle;
-  client->since = Clock::now();
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
-  event.data.u64 = client->id;
-  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, client->connection.socket(), &event) != 0)
-    clients_.erase(client->id);
-}
-
-void HttpServer::forget(ClientPtr const& client) {
-  MutexLock const lock(mutex_);
-  clients_.erase(client->id);
-  counters_.connections_open = clients_.size();
-  if (clients_.empty()) drained_.notify_all();
 }
 
 void HttpServer::stop(std::chrono::milliseconds grace) {
-  if (!poller_.joinable()) {
-    if (listener_ >= 0) ::close(std::exchange(listener_, -1));
-    return;
-  }
-  draining_ = true;
-  std::uint64_t const one = 1;
-  [[maybe_unused]] ssize_t const woken = ::write(wake_, &one, sizeof one);
   {
-    MutexLock const lock(mutex_);
-    Clock::time_point const deadline = Clock::now() + grace;
-    while (!clients_.empty() && Clock::now() < deadline)
-      drained_.wait_for(mutex_, deadline - Clock::now());
-    ended_ = true;
-    work_.notify_all();
+    MutexLock const lock(parts_->mutex);
+    if (std::exchange(parts_->stopping, true)) return;
+    parts_->changed.notify_all();
   }
-  poller_.join();
-  for (std::thread& worker : workers_) worker.join();
-  MutexLock const lock(mutex_);
-  waiting_.clear();
-  queue_.clear();
-  clients_.clear();
-  if (listener_ >= 0) ::close(std::exchange(listener_, -1));
-  ::close(epoll_);
-  ::close(wake_);
+  parts_->shared.closing_after_answers = true;
+  auto const deadline = std::chrono::steady_clock::now() + grace;
+  for (std::unique_ptr<EventLoop> const& loop : parts_->loops) loop->drain();
+  for (std::unique_ptr<EventLoop> const& loop : parts_->loops) {
+    if (loop->started()) loop->wait_drained(deadline);
+  }
+  for (std::unique_ptr<EventLoop> const& loop : parts_->loops) loop->end();
+  for (std::unique_ptr<EventLoop> const& loop : parts_->loops) loop->join();
+  // Workers last post to loops whose threads are gone, which does nothing.
+  parts_->workers.stop();
+}
+
+std::uint64_t ServerCounters::requests_refused() const {
+  std::uint64_t sum = 0;
+  for (std::uint64_t const count : refused) sum += count;
+  return sum;
+}
+
+ServerCounters HttpServer::counters() const {
+  ServerCounters sum;
+  for (std::unique_ptr<EventLoop> const& loop : parts_->loops) loop->add_to(sum);
+  sum.connections_open = parts_->shared.connections_open;
+  sum.waiting = parts_->waiters.count();
+  sum.certificate_reloads = parts_->reloads;
+  sum.certificate_failures = parts_->reload_failures;
+  return sum;
 }
 
 }  // namespace holdfast

@@ -1,61 +1,29 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "serve/certificate.h"
-#include "serve/message.h"
-#include "serve/request_collector.h"
 #include "serve/router.h"
+#include "serve/server_options.h"
+#include "serve/ticket_keys.h"
 
 namespace holdfast {
 
-struct ServerOptions {
-  std::string host = "127.0.0.1";  ///< A literal or a name; "0.0.0.0" and "::" mean every address.
-  std::uint16_t port = 0;          ///< 0: any.
-  std::optional<CertificateFiles> certificate = std::nullopt;  ///< With one: HTTPS. Without: HTTP.
-  std::size_t worker_count = 16;
-  std::size_t connections_max =
-      4096;  ///< Beyond, the longest idle one is closed; if none is idle, the newest.
-  RequestLimits limits{};
-  std::chrono::milliseconds request_timeout{
-      5'000};  ///< For the handshake, and for a request from its first byte on.
-  std::chrono::milliseconds idle_timeout{30'000};  ///< Between requests.
-  Duration wait_max{60'000};                       ///< The longest a handler may wait for.
-};
-
-/// What the server counts; read at any time.
-struct ServerCounters {
-  std::atomic<std::uint64_t> connections_accepted{0};
-  std::atomic<std::uint64_t> connections_refused{0};
-  std::atomic<std::uint64_t> handshakes_failed{0};
-  std::atomic<std::uint64_t> requests{0};
-  std::atomic<std::uint64_t> requests_refused{0};  ///< By limits and form, before any handler.
-  std::atomic<std::uint64_t> handler_failures{0};  ///< Answered with 500.
-  std::atomic<std::uint64_t> connections_open{0};
-};
-
-/// A small HTTP/1.1 server, with TLS if it has a certificate.
+/// An event-driven HTTP/1.1 server, with TLS if it has a certificate.
 ///
-/// One thread owns an epoll set of idle connections; a connection that has something to say is given to one of
-/// `worker_count` workers for one request and then goes back. So an idle client costs a socket and no thread, and a slow
-/// one a worker for at most request_timeout. A handler that waits (WaitFor) costs neither.
+/// Each of `loop_count` loops has a thread, a listener on the same port (SO_REUSEPORT) and the connections that came in
+/// there (EventLoop). Handlers that may block run on `worker_count` threads; one that waits (WaitFor) costs neither.
 ///
-/// Every request goes: RequestCollector (limits) → cpp-httplib (syntax) → Router → handler. Whatever listens in place of
-/// this class needs only those.
+/// Every request goes: RequestCollector (limits) → cpp-httplib (syntax) → Router → handler; a plain GET of a fast route
+/// (Router::add_fast) past the first two.
 ///
-/// Thread-safety: all public functions may be called from any thread.
+/// Thread-safety: all public functions may be called from any thread, bind() and start() once.
 class HttpServer {
  public:
   /// `router` must outlive the server and not change after start().
@@ -75,55 +43,32 @@ class HttpServer {
   /// Wakes every request that waits for `event`. Cheap when none does.
   void notify(std::string const& event);
 
+  /// Reads the certificate files again, for connections accepted from now on.
+  /// Errors: Malformed; the old certificate stays in use then.
+  Result<void> reload();
+  /// reload(), if the files have changed since they were last read (by time, size or inode). To be called every few
+  /// seconds. Returns: whether they had changed. Errors: as reload(), once for each change.
+  Result<bool> reload_if_changed();
+
+  /// Session tickets are made and opened under these from now on. `now_unix_s`: by the clock that their times are
+  /// meant in.
+  void set_ticket_keys(TicketKeys keys, std::int64_t now_unix_s);
+
+  /// Goes on serving for `delay`, but asks each client to come back on a new connection, so that they move to other
+  /// instances. Ends early when stop() is called.
+  void drain(std::chrono::milliseconds delay);
   /// Stops accepting, closes idle connections, lets requests in hand finish for at most `grace`, then ends.
   void stop(std::chrono::milliseconds grace);
 
-  ServerCounters const& counters() const { return counters_; }
+  ServerCounters counters() const;
 
  private:
-  struct Client;
-  using ClientPtr = std::shared_ptr<Client>;
-  using Clock = std::chrono::steady_clock;
+  struct Parts;
 
-  void run_poller();
-  void run_worker();
-  void accept_all();
-  void admit(int socket, PeerAddress peer);
-  void serve(ClientPtr const& client);
-  enum class After : std::uint8_t { Again, Idle, Parked, Close };
-  After serve_one(ClientPtr const& client);
-  bool read_request(Client& client);
-  After run(ClientPtr const& client);
-  bool send(Client& client, std::string const& bytes);
-  After park(ClientPtr const& client, WaitFor wait, std::uint64_t notifications_before);
-  void wake_due(Clock::time_point now);
-  void close_idle(Clock::time_point now);
-  void close_oldest_idle() HOLDFAST_REQUIRES(mutex_);
-  void hand_to_worker(ClientPtr client) HOLDFAST_REQUIRES(mutex_);
-  void rearm(ClientPtr const& client);
-  void forget(ClientPtr const& client);
+  Result<void> set_tls();
 
-  Router const& router_;
-  ServerOptions options_;
-  ServerCounters counters_;
-  std::shared_ptr<void> tls_context_;  ///< SSL_CTX; void keeps OpenSSL out of this header.
-  int listener_ = -1;
-  int epoll_ = -1;
-  int wake_ = -1;
+  std::unique_ptr<Parts> const parts_;
   std::uint16_t port_ = 0;
-  std::atomic<bool> draining_{false};
-  std::atomic<bool> ended_{false};
-  std::thread poller_;
-  std::vector<std::thread> workers_;
-
-  Mutex mutex_;
-  CondVar work_;     ///< Something to do, or the end.
-  CondVar drained_;  ///< No client is left.
-  std::map<std::uint64_t, ClientPtr> clients_ HOLDFAST_GUARDED_BY(mutex_);
-  std::deque<ClientPtr> queue_ HOLDFAST_GUARDED_BY(mutex_);
-  std::multimap<std::string, ClientPtr> waiting_ HOLDFAST_GUARDED_BY(mutex_);  ///< By event.
-  std::uint64_t notifications_ HOLDFAST_GUARDED_BY(mutex_) = 0;
-  std::uint64_t next_id_ HOLDFAST_GUARDED_BY(mutex_) = 2;
 };
 
 }  // namespace holdfast

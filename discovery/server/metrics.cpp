@@ -1,5 +1,9 @@
 #include "discovery/server/metrics.h"
 
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -51,25 +55,76 @@ prometheus::MetricFamily family(char const* name, char const* help, prometheus::
   return {std::string("holdfast_discovery_") + name, help, type, {metric}};
 }
 
+/// One family with a value for each of `values`, told apart by the label `label`.
+prometheus::MetricFamily labelled(
+    char const* name, char const* help, char const* label,
+    std::initializer_list<std::pair<char const*, std::uint64_t>> values) {
+  prometheus::MetricFamily out;
+  out.name = std::string("holdfast_discovery_") + name;
+  out.help = help;
+  out.type = prometheus::MetricType::Counter;
+  for (auto const& [value, count] : values) {
+    prometheus::ClientMetric metric;
+    metric.label.push_back({label, value});
+    metric.counter.value = static_cast<double>(count);
+    out.metric.push_back(std::move(metric));
+  }
+  return out;
+}
+
+prometheus::MetricFamily turns_family(ServerCounters const& server) {
+  prometheus::MetricFamily out;
+  out.name = "holdfast_discovery_loop_turn_seconds";
+  out.help = "How long the event loops were busy before they looked at their sockets again";
+  out.type = prometheus::MetricType::Histogram;
+  prometheus::ClientMetric metric;
+  constexpr std::array<double, 5> kBounds = {0.001, 0.005, 0.02, 0.1, 0.5};
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < server.turns.size(); ++i) {
+    count += server.turns[i];
+    double const bound = i < kBounds.size() ? kBounds[i] : std::numeric_limits<double>::infinity();
+    metric.histogram.bucket.push_back({count, bound});
+  }
+  metric.histogram.sample_count = count;
+  metric.histogram.sample_sum = static_cast<double>(server.turn_us_sum) / 1e6;
+  out.metric.push_back(std::move(metric));
+  return out;
+}
+
 std::vector<prometheus::MetricFamily> server_families(bool store_up, ServerCounters const& server) {
-  auto const counter = [](char const* name, char const* help,
-                          std::atomic<std::uint64_t> const& value) {
-    return family(name, help, prometheus::MetricType::Counter, static_cast<double>(value.load()));
+  auto const counter = [](char const* name, char const* help, std::uint64_t value) {
+    return family(name, help, prometheus::MetricType::Counter, static_cast<double>(value));
+  };
+  auto const gauge = [](char const* name, char const* help, std::uint64_t value) {
+    return family(name, help, prometheus::MetricType::Gauge, static_cast<double>(value));
   };
   return {
-      family("store_up", "Whether the store answers", prometheus::MetricType::Gauge,
-             store_up ? 1 : 0),
-      family("connections_open", "Connections now open", prometheus::MetricType::Gauge,
-             static_cast<double>(server.connections_open.load())),
+      gauge("store_up", "Whether the store answers", store_up ? 1 : 0),
+      gauge("connections_open", "Connections now open", server.connections_open),
       counter("connections_accepted_total", "Connections accepted", server.connections_accepted),
-      counter("connections_refused_total", "Connections closed to stay within bounds",
-              server.connections_refused),
-      counter("handshakes_failed_total", "TLS handshakes that failed or took too long",
-              server.handshakes_failed),
-      counter("requests_total", "Requests answered", server.requests),
-      counter("requests_refused_total", "Requests refused by limits and form",
-              server.requests_refused),
-      counter("handler_failures_total", "Requests answered with 500", server.handler_failures)};
+      labelled("handshakes_total", "TLS handshakes", "outcome",
+               {{"full", server.handshakes_full},
+                {"resumed", server.handshakes_resumed},
+                {"failed", server.handshakes_failed}}),
+      counter("requests_total", "Requests answered by a handler", server.requests),
+      counter("requests_fast_total", "Of these, answered past the HTTP library",
+              server.requests_fast),
+      labelled("refused_total", "Requests and connections refused before any handler", "reason",
+               {{"malformed", server.refused_by(Refusal::Malformed)},
+                {"too-slow", server.refused_by(Refusal::TooSlow)},
+                {"too-large", server.refused_by(Refusal::TooLarge)},
+                {"target-too-long", server.refused_by(Refusal::TargetTooLong)},
+                {"head-too-large", server.refused_by(Refusal::HeadTooLarge)},
+                {"overload", server.refused_by(Refusal::Overload)},
+                {"connections", server.refused_by(Refusal::Connections)},
+                {"proxy-header", server.refused_by(Refusal::ProxyHeader)}}),
+      counter("handler_failures_total", "Requests answered with 500", server.handler_failures),
+      gauge("waiting_requests", "Requests that wait for an event", server.waiting),
+      gauge("buffered_bytes", "Bytes held for requests and answers under way",
+            server.buffered_bytes),
+      turns_family(server),
+      labelled("certificate_reloads_total", "Readings of changed certificate files", "outcome",
+               {{"used", server.certificate_reloads}, {"kept-old", server.certificate_failures}})};
 }
 
 }  // namespace

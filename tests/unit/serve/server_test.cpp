@@ -163,7 +163,7 @@ TEST_F(ServerTest, RefusalsReachTheClientAlthoughItStillSends) {
       raw("GET / HTTP/1.1\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n").find("HTTP/1.1 431 "),
       std::string::npos);
   EXPECT_NE(raw("garbage\r\n\r\n").find("HTTP/1.1 400 "), std::string::npos);
-  EXPECT_EQ(server_->counters().requests_refused, 4u);
+  EXPECT_EQ(server_->counters().requests_refused(), 4u);
 }
 
 TEST_F(ServerTest, UnknownMethodsAreAnsweredAsProblems) {
@@ -185,7 +185,7 @@ TEST_F(ServerTest, SilentClientsHoldNoWorker) {
 }
 
 TEST_F(ServerTest, ASlowRequestIsTimedOutWithAnAnswer) {
-  start({.request_timeout = 200ms});
+  start({.head_timeout = 200ms});
   int const fd = connect_and_send("GET /echo HT");
   std::string got(1000, '\0');
   ssize_t const count = ::recv(fd, got.data(), got.size(), 0);
