@@ -1,0 +1,112 @@
+#include "discovery/directory/replicator_row.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "crypto/hash.h"
+#include "registration/api.h"
+#include "registration/base64.h"
+
+namespace holdfast::discovery {
+
+namespace {
+
+using registration::Address;
+using registration::AddressKind;
+
+constexpr std::int64_t kLeastLeftMs = 1'000;  // Less rounds down to nothing.
+
+std::optional<RowText::Address> render(Address const& address, std::string const& observed_host) {
+  std::string host = address.host.empty() ? observed_host : address.host;
+  std::uint16_t port = address.port;
+  if (address.kind == AddressKind::WebSocket) {
+    Result<registration::HostPort> const target = registration::host_of_url(address.url);
+    if (!target) return std::nullopt;
+    host = target->host;
+    port = target->port;
+  }
+  if (!registration::is_host(host)) return std::nullopt;
+  RowText::Address out;
+  out.kind = address.kind;
+  out.json = "\"host\":";
+  append_json_text(out.json, host);
+  out.json += ",\"port\":" + std::to_string(port);
+  out.where_bytes = out.json.size();
+  out.json += ",\"transport\":";
+  append_json_text(out.json, registration::transport_name(address.kind));
+  if (address.kind == AddressKind::WebSocket) {
+    out.json += ",\"url\":";
+    append_json_text(out.json, address.url);
+  }
+  return out;
+}
+
+}  // namespace
+
+void append_json_text(std::string& out, std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  out += '"';
+  for (char const c : text) {
+    auto const byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte >= 0x7f) {
+      out += "\\u00";  // Latin-1; records hold nothing but printable ASCII.
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+std::unique_ptr<RowText const> RowText::of(ReplicatorEntry const& entry) {
+  Result<registration::SignedRecord> const opened = registration::open_record(entry.signed_record);
+  if (!opened || opened->record.id != entry.id) return nullptr;
+  registration::Record const& record = opened->record;
+  auto out = std::make_unique<RowText>();
+  out->id = entry.id;
+  for (registration::Address const& address : record.addresses) {
+    if (std::optional<RowText::Address> one = render(address, entry.observed_host); one) {
+      out->addresses.push_back(*std::move(one));
+    }
+  }
+  out->json = ",\"replicator\":\"" + entry.id.hex() + "\",\"region\":";
+  append_json_text(out->json, record.region);
+  out->json += ",\"record\":\"" + registration::to_base64url(entry.signed_record) + '"';
+  std::string all = out->json;
+  for (RowText::Address const& address : out->addresses) all += address.json;
+  std::memcpy(&out->hash, blake2b({as_bytes(all)}).data(), sizeof out->hash);
+  out->weight = weight_of_capacity(record.capacity);
+  out->capacity = record.capacity;
+  out->region = record.region;
+  out->group = record.group;
+  out->accept = record.accept;
+  out->record = entry.signed_record;
+  out->observed_host = entry.observed_host;
+  out->observed = IpAddress::parse(entry.observed_host);
+  return out;
+}
+
+std::int64_t end_of(Row const& row, Judgement const& judgement) {
+  std::int64_t const lease_end = row.lease_end_ms.load(std::memory_order_relaxed);
+  if (judgement.guard_ms == 0) return lease_end;
+  std::int64_t const last_pass = row.last_pass_ms.load(std::memory_order_relaxed);
+  return last_pass == 0 ? lease_end : std::max(lease_end, last_pass + judgement.guard_ms);
+}
+
+Verdict standing_of(Row const& row, Judgement const& judgement) {
+  std::uint32_t const flags = row.flags.load(std::memory_order_relaxed);
+  if (end_of(row, judgement) - judgement.now_ms < kLeastLeftMs) return Verdict::LeaseRanOut;
+  if ((flags & Row::kDraining) != 0) return Verdict::Draining;
+  if ((flags & Row::kTestFailed) != 0) return Verdict::TestFailed;
+  if ((flags & Row::kTestPassed) == 0) return Verdict::NotTested;
+  if ((flags & Row::kOut) != 0 && !judgement.is_panic) return Verdict::Unhealthy;
+  return Verdict::Chosen;
+}
+
+}  // namespace holdfast::discovery

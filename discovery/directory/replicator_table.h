@@ -1,0 +1,119 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/time.h"
+#include "discovery/directory/replicator_row.h"
+#include "discovery/registry/placement.h"
+#include "discovery/registry/record_store.h"
+
+namespace holdfast::discovery {
+
+/// Replicators that a key could be placed on, as they stood when the view was made.
+struct CandidateView {
+  std::vector<Candidate> candidates;  ///< In order of id. `standing` says who takes on keys now.
+};
+
+/// Replicators by what stands against them; for metrics.
+struct ReplicatorCounts {
+  std::size_t listed = 0;  ///< Given in answers.
+  std::size_t draining = 0;
+  std::size_t untested = 0;
+  std::size_t failed = 0;  ///< Self-test failed.
+  std::size_t out = 0;     ///< Taken out by probes.
+  std::size_t expired = 0;
+  bool is_panic = false;
+};
+
+/// All replicators the store told of, each under a small number (its row) that hosting sets refer to.
+///
+/// Rules:
+///  1. Rows never move and are read without a lock. A row keeps its number as long as compact() is not called, also when
+///     its replicator is gone and when it was never seen: hosting sets may name who is not in the table (yet).
+///  2. Texts that were replaced are kept until take_retired(): whoever calls it sees to it that nobody reads them any more.
+///  3. is_busy has hysteresis: on above 3/2 of the mean load and half full, off below 5/4 of it.
+/// Thread-safe. Memory: bounded by rows_max and what records may hold.
+class ReplicatorTable {
+ public:
+  static constexpr std::size_t kChunkRows = 256;
+  static constexpr std::size_t kChunks = 1'024;
+  static constexpr std::size_t kRowsMax = kChunkRows * kChunks;
+
+  ReplicatorTable() = default;
+  ~ReplicatorTable();
+  ReplicatorTable(ReplicatorTable const&) = delete;
+  ReplicatorTable& operator=(ReplicatorTable const&) = delete;
+
+  /// Requires: `row` came from row_of().
+  Row const& at(std::uint32_t row) const {
+    return chunks_[row / kChunkRows].load(std::memory_order_acquire)[row % kChunkRows];
+  }
+  /// Its row, made if there is none. Returns: nothing when the table is full (compact() may help).
+  std::optional<std::uint32_t> row_of(PublicKey const& id);
+
+  /// Replaces everything; who is not in `all` is gone.
+  void reset(std::vector<ReplicatorEntry> const& all, std::int64_t now_ms);
+  void put(ReplicatorEntry const& entry, std::int64_t now_ms);
+  void renew(PublicKey const& id, registration::ReplicatorState state,
+             registration::LoadFigures const& load, std::int64_t lease_end_ms);
+  void remove(PublicKey const& id);
+
+  /// Frees the rows that nobody bears. Requires: nobody keeps row numbers from before.
+  void compact();
+  bool wants_compaction() const;
+  std::vector<std::unique_ptr<RowText const>> take_retired();
+
+  /// Recomputes mean load, busy marks and whether there is panic.
+  ReplicatorCounts survey(Judgement const& judgement);
+  bool is_panic() const { return is_panic_.load(std::memory_order_relaxed); }
+
+  /// A view not older than 200 ms, and younger than the last change but of load and lease.
+  std::shared_ptr<CandidateView const> candidates(Judgement const& judgement);
+
+  /// How many replicators registered from this network. `prefix_bits`: 24 for IPv4; 48 or 64 for IPv6.
+  std::size_t registrations_from(IpAddress const& address, unsigned prefix_bits) const;
+  std::size_t size() const;
+
+ private:
+  struct Named {
+    std::uint32_t row = 0;
+    std::uint64_t projects = 0;
+    registration::LoadFigures load;
+  };
+  Row& row_at(std::uint32_t row) HOLDFAST_REQUIRES(mutex_) {
+    return chunks_[row / kChunkRows].load(std::memory_order_relaxed)[row % kChunkRows];
+  }
+  Named* name(PublicKey const& id) HOLDFAST_REQUIRES(mutex_);
+  void write(ReplicatorEntry const& entry, std::int64_t now_ms) HOLDFAST_REQUIRES(mutex_);
+  void write_load(Named& named, registration::LoadFigures const& load) HOLDFAST_REQUIRES(mutex_);
+  void set_text(Row& row, std::unique_ptr<RowText const> text) HOLDFAST_REQUIRES(mutex_);
+  void count_networks(RowText const& text, int by) HOLDFAST_REQUIRES(mutex_);
+  static void set_flag(Row& row, Row::Flag flag, bool on);
+
+  std::array<std::atomic<Row*>, kChunks> chunks_{};
+  std::atomic<bool> is_panic_{false};
+
+  mutable Mutex mutex_;
+  std::unordered_map<PublicKey, Named> names_ HOLDFAST_GUARDED_BY(mutex_);
+  std::vector<std::uint32_t> free_rows_ HOLDFAST_GUARDED_BY(mutex_);
+  std::uint32_t rows_made_ HOLDFAST_GUARDED_BY(mutex_) = 0;
+  std::size_t borne_ HOLDFAST_GUARDED_BY(mutex_) = 0;  ///< Rows with a text.
+  std::vector<std::unique_ptr<RowText const>> retired_ HOLDFAST_GUARDED_BY(mutex_);
+  std::map<std::pair<IpAddress, unsigned>, std::size_t> networks_ HOLDFAST_GUARDED_BY(mutex_);
+  std::shared_ptr<CandidateView const> view_ HOLDFAST_GUARDED_BY(mutex_);
+  std::int64_t view_made_ms_ HOLDFAST_GUARDED_BY(mutex_) = 0;
+  bool is_view_old_ HOLDFAST_GUARDED_BY(mutex_) = true;
+};
+
+}  // namespace holdfast::discovery
