@@ -4,9 +4,10 @@
 
 namespace holdfast::discovery {
 
-Api::Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version)
+Api::Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version,
+         RegistrationParts parts)
     : lookup_(store, observer),
-      replicators_(store, own_urls, observer),
+      replicators_(store, own_urls, observer, parts),
       assignments_(store, own_urls),
       info_(store, own_urls, std::move(version)) {}
 

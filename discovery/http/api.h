@@ -24,8 +24,9 @@ namespace holdfast::discovery {
 /// Thread-safety: all handlers may run at once; the state is the store's.
 class Api {
  public:
-  /// `store` and `observer` must outlive this. `version`: for GET /.
-  Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version);
+  /// `store`, `observer` and what `parts` names must outlive this. `version`: for GET /.
+  Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version,
+      RegistrationParts parts = {});
 
   void add_routes(Router& router);
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/key_text.h"
-#include "discovery/registry/lookup.h"
+#include "discovery/http/replicator_info.h"
 #include "discovery/registry/nonce.h"
 #include "registration/api.h"
 
@@ -46,7 +46,7 @@ Answer InfoRoutes::find_replicator(HttpRequest const& request) {
                             "an id is 64 hex digits or 52 z-base-32 characters");
   Result<ReplicatorEntry> const entry = store_.find(*id);
   if (!entry) return store_problem(entry.error(), ProblemType::UnknownReplicator);
-  Result<registration::ReplicatorInfo> const info = info_of(*entry);
+  Result<registration::ReplicatorInfo> const info = replicator_info(*entry);
   if (!info) return problem_document(ProblemType::Internal, "the stored record cannot be read");
   return json_response(registration::to_json(*info));
 }
@@ -70,7 +70,7 @@ Answer InfoRoutes::list_replicators(HttpRequest const& request) {
   if (!entries) return store_problem(entries.error(), ProblemType::UnknownReplicator);
   registration::ReplicatorList list;
   for (ReplicatorEntry const& entry : *entries) {
-    if (Result<registration::ReplicatorInfo> info = info_of(entry); info)
+    if (Result<registration::ReplicatorInfo> info = replicator_info(entry); info)
       list.replicators.push_back(*std::move(info));
   }
   if (entries->size() == limit) list.next = entries->back().id;

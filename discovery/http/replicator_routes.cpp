@@ -1,14 +1,16 @@
 #include "discovery/http/replicator_routes.h"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "codec/key_text.h"
+#include "discovery/http/replicator_info.h"
 #include "discovery/http/signed_request.h"
+#include "discovery/probe/probe_target.h"
 #include "discovery/registry/lookup.h"
 #include "discovery/registry/nonce.h"
-#include "registration/api.h"
-#include "registration/record.h"
 
 namespace holdfast::discovery {
 
@@ -16,18 +18,46 @@ namespace {
 
 using registration::ProblemDetails;
 using registration::ProblemType;
+using registration::ReplicatorState;
 
-registration::LeaseAnswer lease_answer(Duration lease, std::uint64_t projects,
-                                       registration::ReplicatorState state,
-                                       PeerAddress const& peer) {
+constexpr Duration kSelfTestWait{3'000};
+constexpr std::uint64_t kReceiptLifeS = 30 * 24 * 3'600;
+constexpr std::uint64_t kReceiptOnceInRenewals =
+    256;                                  // Often enough for its life; it costs two calls.
+constexpr std::uint64_t kTryAgainS = 30;  // After a failed self-test, and as much again at random.
+
+/// What a stranger may not name, as far as it can be told without DNS.
+std::optional<ProblemDetails> literal_refusal(registration::Record const& record,
+                                              std::string const& observed, bool trusted,
+                                              AddressPolicy const& policy) {
+  ProbeTarget const target{.id = record.id,
+                           .addresses = record.addresses,
+                           .observed_host = observed,
+                           .may_name_others = trusted};
+  std::vector<ResolvedAddress> resolved;
+  for (registration::Address const& address : record.addresses) {
+    registration::HostPort const place = place_of(address, observed);
+    ResolvedAddress one{address, place.port, {}};
+    if (std::optional<IpAddress> const literal = IpAddress::parse(place.host); literal)
+      one.found.push_back(*literal);
+    resolved.push_back(std::move(one));
+  }
+  ProbePlan const plan = plan_probe(target, resolved, policy);
+  if (!plan.refused) return std::nullopt;
+  ProblemDetails problem = problem_document(ProblemType::RefusedAddress, plan.refused->transcript);
+  problem.transcript = plan.refused->transcript;
+  problem.observed_address = observed;
+  return problem;
+}
+
+ProblemDetails failed_test(Health const& health, std::string const& observed) {
   SystemRng rng;
-  registration::LeaseAnswer answer;
-  answer.lease_s = whole_seconds(lease);
-  answer.renew_in_s = renew_in_s(lease, rng);
-  answer.projects = projects;
-  answer.state = state;
-  answer.observed_address = peer.ip;
-  return answer;
+  ProblemDetails problem = problem_document(
+      ProblemType::SelfTestFailed, "this service could not reach the replicator as it registered",
+      kTryAgainS + rng.below(kTryAgainS));
+  problem.transcript = health.transcript;
+  problem.observed_address = observed;
+  return problem;
 }
 
 }  // namespace
@@ -51,7 +81,14 @@ void ReplicatorRoutes::add_routes(Router& router) {
 
 HttpOutcome ReplicatorRoutes::authenticated(HttpRequest const& request, WriteRoute route,
                                             Write write) {
-  Answer answer = check_and_write(request, write);
+  WriteAnswer done = check_and_write(request, route, write);
+  if (WaitFor* const wait = std::get_if<WaitFor>(&done)) return std::move(*wait);
+  Answer answer = HttpResponse();
+  if (ProblemDetails* const problem = std::get_if<ProblemDetails>(&done)) {
+    answer = std::move(*problem);
+  } else {
+    answer = std::get<HttpResponse>(std::move(done));
+  }
   observer_.on_write(route, problem_type(answer));
   HttpResponse response = to_response(std::move(answer));
   if (Result<std::string> const fresh = issue_nonce(store_); fresh)
@@ -59,14 +96,30 @@ HttpOutcome ReplicatorRoutes::authenticated(HttpRequest const& request, WriteRou
   return response;
 }
 
-Answer ReplicatorRoutes::check_and_write(HttpRequest const& request, Write write) {
+std::optional<ProblemDetails> ReplicatorRoutes::refusal(HttpRequest const& request,
+                                                        PublicKey const& id,
+                                                        std::string& nonce) const {
+  SignedRequest const check = check_signed_request(request, id, own_urls_);
+  if (check.problem) return check.problem;
+  nonce = check.params.nonce;
+  if (parts_.admission == nullptr) return std::nullopt;
+  return parts_.admission->refused_by_ban(id, request.peer.ip);
+}
+
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::check_and_write(HttpRequest const& request,
+                                                                WriteRoute route, Write write) {
   Result<PublicKey> const id = parse_key_as<PublicKey>(request.params.at("id"));
   if (!id)
     return problem_document(ProblemType::MalformedKey,
                             "an id is 64 hex digits or 52 z-base-32 characters");
-  SignedRequest const check = check_signed_request(request, *id, own_urls_);
-  if (check.problem) return *check.problem;
-  Result<void> const fresh = use_nonce(store_, *id, check.params.nonce);
+  // A request that was held was checked, and its nonce spent, when it came in.
+  if (request.call != Call::First) return (this->*write)(request, *id);
+  std::string nonce;
+  if (std::optional<ProblemDetails> problem = refusal(request, *id, nonce); problem)
+    return *std::move(problem);
+  // A renewal spends its nonce in the store call that renews.
+  if (route == WriteRoute::Renew) return (this->*write)(request, *id);
+  Result<void> const fresh = use_nonce(store_, *id, nonce);
   if (!fresh && fresh.error().code == ErrorCode::Denied) {
     return problem_document(ProblemType::BadNonce, fresh.error().detail);
   }
@@ -74,7 +127,9 @@ Answer ReplicatorRoutes::check_and_write(HttpRequest const& request, Write write
   return (this->*write)(request, *id);
 }
 
-Answer ReplicatorRoutes::put(HttpRequest const& request, PublicKey const& id) {
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::put(HttpRequest const& request,
+                                                    PublicKey const& id) {
+  if (request.call != Call::First) return put_result(request, id);
   Result<registration::RegistrationRequest> const body =
       registration::registration_request_from_json(request.body);
   if (!body) return body_problem(body.error());
@@ -86,7 +141,48 @@ Answer ReplicatorRoutes::put(HttpRequest const& request, PublicKey const& id) {
   }
   if (record->record.id != id)
     return problem_document(ProblemType::NotYours, "the record is another replicator's");
-  Result<PutAnswer> const put = store_.put_registration(*record, request.peer.ip);
+  return store_record(request, *record, *body);
+}
+
+std::optional<Receipt> ReplicatorRoutes::receipt_in(registration::RegistrationRequest const& body,
+                                                    registration::Record const& record,
+                                                    PeerAddress const& peer) {
+  if (body.receipt.empty() || parts_.receipt_secret == Hash{}) return std::nullopt;
+  Result<std::uint64_t> const now_unix_ms = store_.now_unix_ms();
+  if (!now_unix_ms) return std::nullopt;
+  return check_receipt(parts_.receipt_secret, record, peer.ip, body.receipt, *now_unix_ms / 1'000);
+}
+
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::store_record(
+    HttpRequest const& request, registration::SignedRecord const& record,
+    registration::RegistrationRequest const& body) {
+  PublicKey const& id = record.record.id;
+  Result<ReplicatorEntry> const kept = store_.find(id);
+  if (!kept && kept.error().code != ErrorCode::NotFound)
+    return store_problem(kept.error(), ProblemType::UnknownReplicator);
+  std::optional<Receipt> const receipt = receipt_in(body, record.record, request.peer);
+  bool trusted = false;
+  if (parts_.admission != nullptr) {
+    Verdict verdict = parts_.admission->judge({.id = id,
+                                               .source = request.peer.ip,
+                                               .token = body.token,
+                                               .is_known = kept.ok(),
+                                               .receipt = receipt});
+    if (verdict.refused) return *std::move(verdict.refused);
+    trusted = verdict.trusted;
+  }
+  if (parts_.tests != nullptr && parts_.admission != nullptr) {
+    std::optional<ProblemDetails> refused =
+        literal_refusal(record.record, request.peer.ip, trusted, parts_.admission->policy());
+    if (refused) return *std::move(refused);
+  }
+  bool const same =
+      kept && kept->signed_record == record.bytes && kept->observed_host == request.peer.ip;
+  bool const passed =
+      parts_.tests == nullptr || receipt || (same && kept->health.self_test == SelfTest::Passed);
+  Health health;
+  health.self_test = passed ? SelfTest::Passed : SelfTest::Pending;
+  Result<PutAnswer> const put = store_.put_registration(record, request.peer.ip, health);
   if (!put) return store_problem(put.error(), ProblemType::UnknownReplicator);
   if (put->outcome == PutAnswer::Outcome::Conflict) {
     ProblemDetails conflict =
@@ -95,21 +191,97 @@ Answer ReplicatorRoutes::put(HttpRequest const& request, PublicKey const& id) {
     conflict.observed_address = request.peer.ip;
     return conflict;
   }
-  return json_response(registration::to_json(lease_answer(
-      store_.options().lease, put->projects, registration::ReplicatorState::Active, request.peer)));
+  // The same bytes from another place are another promise; and a receipt outweighs a test that is not done.
+  bool const outdated = put->outcome == PutAnswer::Outcome::Unchanged && !same;
+  if (outdated || (receipt && put->health.self_test == SelfTest::Pending)) {
+    Result<void> const set = store_.set_health(id, health);
+    if (!set) return store_problem(set.error(), ProblemType::UnknownReplicator);
+  }
+  if (parts_.admission != nullptr && parts_.admission->is_drained(id)) {
+    Result<ReplicatorEntry> const drained = store_.renew(id, {ReplicatorState::Draining, {}});
+    if (!drained) return store_problem(drained.error(), ProblemType::UnknownReplicator);
+  }
+  if (passed) return put_result(request, id);
+  Result<ReplicatorEntry> const entry = store_.find(id);
+  if (!entry) return store_problem(entry.error(), ProblemType::UnknownReplicator);
+  parts_.tests->begin(*entry);
+  return WaitFor{SelfTests::event_of(id), kSelfTestWait};
 }
 
-Answer ReplicatorRoutes::renew(HttpRequest const& request, PublicKey const& id) {
-  Result<registration::RenewRequest> const body =
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::put_result(HttpRequest const& request,
+                                                           PublicKey const& id) {
+  Result<ReplicatorEntry> const entry = store_.find(id);
+  if (!entry) return store_problem(entry.error(), ProblemType::UnknownReplicator);
+  bool const running = parts_.tests != nullptr && parts_.tests->is_running(id);
+  bool const over = entry->health.self_test != SelfTest::Pending;
+  if (running && request.call == Call::Event)
+    return WaitFor{SelfTests::event_of(id), kSelfTestWait};
+  if (entry->health.self_test == SelfTest::Failed && !running)
+    return failed_test(entry->health, request.peer.ip);
+  registration::LeaseAnswer answer = lease_answer(*entry, request.peer);
+  answer.receipt = receipt_for(*entry);
+  HttpResponse response = json_response(registration::to_json(answer));
+  if (!over || running) {
+    response.status = 202;
+    response.headers.add("Location", "/replicators/" + id.hex());
+  }
+  return response;
+}
+
+registration::LeaseAnswer ReplicatorRoutes::lease_answer(ReplicatorEntry const& entry,
+                                                         PeerAddress const& peer) {
+  SystemRng rng;
+  registration::LeaseAnswer answer;
+  answer.lease_s = whole_seconds(store_.options().lease);
+  answer.renew_in_s = renew_in_s(store_.options().lease, rng);
+  answer.projects = entry.projects;
+  answer.state = entry.state;
+  answer.observed_address = peer.ip;
+  Listing const listing = listing_of(entry);
+  answer.listed = listing.listed;
+  answer.reason = listing.reason;
+  return answer;
+}
+
+Bytes ReplicatorRoutes::receipt_for(ReplicatorEntry const& entry) {
+  if (!listing_of(entry).listed || parts_.receipt_secret == Hash{}) return {};
+  Result<registration::SignedRecord> const record = registration::open_record(entry.signed_record);
+  Result<std::uint64_t> const now_unix_ms = store_.now_unix_ms();
+  if (!record || !now_unix_ms) return {};
+  Receipt const receipt{
+      .trusted = parts_.admission != nullptr && parts_.admission->is_trusted(entry.id),
+      .expires_unix_s = *now_unix_ms / 1'000 + kReceiptLifeS};
+  return make_receipt(parts_.receipt_secret, record->record, entry.observed_host, receipt);
+}
+
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::renew(HttpRequest const& request,
+                                                      PublicKey const& id) {
+  Result<registration::RenewRequest> body =
       registration::renew_request_from_json(request.body.empty() ? "{}" : request.body);
   if (!body) return body_problem(body.error());
-  Result<ReplicatorEntry> const entry = store_.renew(id, *body);
+  Result<registration::SignatureInput> const input =
+      registration::parse_signature_input(request.headers.get("Signature-Input").value_or(""));
+  if (!input) return body_problem(input.error());
+  Result<NonceUse> const nonce = check_renewal_nonce(store_, input->params.nonce);
+  if (!nonce && nonce.error().code == ErrorCode::Denied)
+    return problem_document(ProblemType::BadNonce, nonce.error().detail);
+  if (!nonce) return store_problem(nonce.error(), ProblemType::BadNonce);
+  if (parts_.admission != nullptr && parts_.admission->is_drained(id))
+    body->state = ReplicatorState::Draining;
+  Result<ReplicatorEntry> const entry = store_.renew(id, *body, *nonce);
+  if (!entry && entry.error().code == ErrorCode::Denied)
+    return problem_document(ProblemType::BadNonce, entry.error().detail);
   if (!entry) return store_problem(entry.error(), ProblemType::UnknownLease);
-  return json_response(registration::to_json(
-      lease_answer(store_.options().lease, entry->projects, entry->state, request.peer)));
+  registration::LeaseAnswer answer = lease_answer(*entry, request.peer);
+  if (SystemRng rng; rng.below(kReceiptOnceInRenewals) == 0) {
+    if (Result<ReplicatorEntry> const whole = store_.find(id); whole)
+      answer.receipt = receipt_for(*whole);
+  }
+  return json_response(registration::to_json(answer));
 }
 
-Answer ReplicatorRoutes::change_projects(HttpRequest const& request, PublicKey const& id) {
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::change_projects(HttpRequest const& request,
+                                                                PublicKey const& id) {
   Result<registration::ProjectsRequest> const body =
       registration::projects_request_from_json(request.body);
   if (!body) return body_problem(body.error());
@@ -123,11 +295,20 @@ Answer ReplicatorRoutes::change_projects(HttpRequest const& request, PublicKey c
   }
   Result<ProjectsChange> const projects = store_.change_projects(id, *body);
   if (!projects) return store_problem(projects.error(), ProblemType::UnknownLease);
+  if (parts_.admission != nullptr && projects->projects > parts_.admission->keys_max(id)) {
+    // Nothing of a batch that goes beyond the quota is kept.
+    registration::ProjectsRequest undo;
+    for (registration::ProjectListing const& listing : body->add)
+      undo.remove.push_back(listing.key);
+    static_cast<void>(store_.change_projects(id, undo).ok());
+    return problem_document(ProblemType::QuotaExceeded, "more keys than this replicator may list");
+  }
   return json_response(
       registration::to_json(registration::ProjectsAnswer{.projects = projects->projects}));
 }
 
-Answer ReplicatorRoutes::deregister(HttpRequest const& /*request*/, PublicKey const& id) {
+ReplicatorRoutes::WriteAnswer ReplicatorRoutes::deregister(HttpRequest const& /*request*/,
+                                                           PublicKey const& id) {
   Result<void> const gone = store_.deregister(id);
   if (!gone) return store_problem(gone.error(), ProblemType::UnknownReplicator);
   HttpResponse response;

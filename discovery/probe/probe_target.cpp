@@ -55,6 +55,15 @@ std::string describe(registration::Address const& address) {
          std::to_string(address.port);
 }
 
+registration::HostPort place_of(registration::Address const& address,
+                                std::string const& observed_host) {
+  if (address.kind == registration::AddressKind::WebSocket) {
+    Result<registration::HostPort> const place = registration::host_of_url(address.url);
+    return place ? *place : registration::HostPort{};
+  }
+  return {address.host.empty() ? observed_host : address.host, address.port};
+}
+
 ProbePlan plan_probe(ProbeTarget const& target, std::vector<ResolvedAddress> const& resolved,
                      AddressPolicy const& policy) {
   std::optional<IpAddress> const source = IpAddress::parse(target.observed_host);

@@ -85,6 +85,10 @@ inline constexpr std::size_t kDialsMax = 8;
 ProbePlan plan_probe(ProbeTarget const& target, std::vector<ResolvedAddress> const& resolved,
                      AddressPolicy const& policy);
 
+/// Host and port behind an address; an empty host is the observed one. Port 0: the URL cannot be read.
+registration::HostPort place_of(registration::Address const& address,
+                                std::string const& observed_host);
+
 /// "tcp node.example.org:4838", for transcripts.
 std::string describe(registration::Address const& address);
 

@@ -25,16 +25,6 @@ Instant steady_now() {
       std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
 }
 
-/// Host and port to resolve. Port 0: the URL cannot be read.
-registration::HostPort place_of(registration::Address const& address,
-                                std::string const& observed_host) {
-  if (address.kind == registration::AddressKind::WebSocket) {
-    Result<registration::HostPort> const place = registration::host_of_url(address.url);
-    return place ? *place : registration::HostPort{};
-  }
-  return {address.host.empty() ? observed_host : address.host, address.port};
-}
-
 /// Names of one record while they are looked up, one after the other.
 struct Naming {
   std::shared_ptr<ProbeRun> run;
