@@ -213,7 +213,7 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::put_result(HttpRequest const& re
   Result<ReplicatorEntry> const entry = store_.find(id);
   if (!entry) return store_problem(entry.error(), ProblemType::UnknownReplicator);
   bool const running = parts_.tests != nullptr && parts_.tests->is_running(id);
-  bool const over = entry->health.self_test != SelfTest::Pending;
+  bool const over = parts_.tests == nullptr || entry->health.self_test != SelfTest::Pending;
   if (running && request.call == Call::Event)
     return WaitFor{SelfTests::event_of(id), kSelfTestWait};
   if (entry->health.self_test == SelfTest::Failed && !running)

@@ -30,6 +30,12 @@ App::~App() = default;
 Result<void> App::start() {
   if (Result<void> const opened = open_store(); !opened) return opened;
   if (Result<void> const made = make_state_dir(settings_.state_dir); !made) return made;
+  Result<std::unique_ptr<Registrations>> registrations =
+      Registrations::make(settings_, *store_, metrics_);
+  if (!registrations) return Unexpected(registrations.error());
+  registrations_ = *std::move(registrations);
+  watchers_ = std::make_unique<WatcherFan>(registrations_->watchers());
+  store_->watch(*watchers_);
   Result<OwnUrls> const own_urls = start_public();
   if (!own_urls) return Unexpected(own_urls.error());
   print_listening({settings_.listen.host, public_->port()}, "public");
@@ -79,9 +85,10 @@ Result<OwnUrls> App::start_public() {
   std::printf("certificate sha256 %s\n", files->pin.c_str());
   for (std::string const& url : own_urls->list()) std::printf("public url %s\n", url.c_str());
   std::fflush(stdout);
-  api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion);
+  api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, registrations_->parts());
   api_->add_routes(router_);
   if (Result<void> const started = public_->start(); !started) return Unexpected(started.error());
+  registrations_->start([this](std::string const& event) { public_->notify(event); });
   return own_urls;
 }
 
@@ -90,7 +97,7 @@ Result<void> App::start_admin() {
   options.host = settings_.admin_listen.host;
   options.port = settings_.admin_listen.port;
   options.state_dir = settings_.state_dir;
-  options.metrics = [this] { return metrics_.text(store_answers(), public_->counters()); };
+  options.metrics = [this] { return metrics_text(); };
   options.not_ready = [this]() -> std::optional<std::string> {
     if (draining_) return "draining";
     if (!store_answers()) return "the store does not answer";
@@ -100,6 +107,19 @@ Result<void> App::start_admin() {
   return admin_->start();
 }
 
+std::string App::metrics_text() const {
+  return metrics_.text({.store_up = store_answers(),
+                        .server = public_->counters(),
+                        .leases = registrations_->counts()});
+}
+
+void App::reload() {
+  if (Result<void> const read = public_->reload(); !read)
+    spdlog::error("the certificate stays as it was: {}", read.error().detail);
+  if (Result<void> const read = registrations_->reload(); !read)
+    spdlog::error("the token, allow and ban lists stay as they were: {}", read.error().detail);
+}
+
 bool App::store_answers() const { return store_->now_unix_ms().ok(); }
 
 void App::drain() {
@@ -107,6 +127,7 @@ void App::drain() {
   spdlog::info("draining: finishing requests in hand for at most {}", to_text(settings_.grace));
   public_->stop(settings_.grace);
   admin_->stop(Duration(0));
+  registrations_->stop();
 }
 
 }  // namespace holdfast::discovery

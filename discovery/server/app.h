@@ -8,7 +8,9 @@
 #include "discovery/http/api.h"
 #include "discovery/http/own_urls.h"
 #include "discovery/registry/record_store.h"
+#include "discovery/registry/watcher_fan.h"
 #include "discovery/server/metrics.h"
+#include "discovery/server/registrations.h"
 #include "discovery/server/settings.h"
 #include "serve/admin.h"
 #include "serve/router.h"
@@ -27,6 +29,9 @@ class App {
   /// Errors: one sentence for stderr.
   Result<void> start();
 
+  /// Reads certificate and lists again; what cannot be read stays as it was and is logged.
+  void reload();
+
   /// Not ready, no new connections, requests in hand finished within the grace, closed.
   void drain();
 
@@ -35,16 +40,19 @@ class App {
   Result<CertificateFiles> certificate(OwnUrls const& own_urls) const;
   Result<OwnUrls> start_public();
   Result<void> start_admin();
+  std::string metrics_text() const;
   bool store_answers() const;
 
   Settings settings_;
   std::atomic<bool> draining_{false};
   Metrics metrics_;
+  std::unique_ptr<WatcherFan> watchers_;
   std::unique_ptr<RecordStore> store_;
   Router router_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<HttpServer> public_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<Registrations> registrations_;  ///< Last: its threads use all the others.
 };
 
 }  // namespace holdfast::discovery

@@ -1,6 +1,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -33,13 +34,14 @@ sigset_t block_signals() {
   return set;
 }
 
-void wait_for_end(sigset_t const& signals) {
+/// `on_hangup`: what SIGHUP asks for.
+void wait_for_end(sigset_t const& signals, std::function<void()> const& on_hangup) {
   int signal = 0;
-  do {
+  while (true) {
     sigwait(&signals, &signal);
-    if (signal == SIGHUP)
-      spdlog::info("SIGHUP is ignored: settings and certificate are read at start");
-  } while (signal == SIGHUP);
+    if (signal != SIGHUP) return;
+    on_hangup();
+  }
 }
 
 int run(Settings settings) {
@@ -48,9 +50,9 @@ int run(Settings settings) {
   sigset_t const signals = block_signals();
   App app(std::move(settings));
   if (Result<void> const started = app.start(); !started) return fail(started.error());
-  wait_for_end(signals);
+  wait_for_end(signals, [&app] { app.reload(); });
   std::thread([&signals] {
-    wait_for_end(signals);
+    wait_for_end(signals, [] {});
     ::_exit(kStoppedAtOnce);
   }).detach();
   app.drain();

@@ -91,6 +91,20 @@ prometheus::MetricFamily turns_family(ServerCounters const& server) {
   return out;
 }
 
+prometheus::MetricFamily lease_family(LeaseCounts const& leases) {
+  prometheus::MetricFamily out =
+      labelled("replicators", "Replicators by what they are to look-ups", "state",
+               {{"listed", leases.listed},
+                {"pending", leases.pending},
+                {"failed", leases.failed},
+                {"out", leases.out},
+                {"draining", leases.draining},
+                {"expired", leases.expired}});
+  out.type = prometheus::MetricType::Gauge;
+  for (prometheus::ClientMetric& metric : out.metric) metric.gauge.value = metric.counter.value;
+  return out;
+}
+
 std::vector<prometheus::MetricFamily> server_families(bool store_up, ServerCounters const& server) {
   auto const counter = [](char const* name, char const* help, std::uint64_t value) {
     return family(name, help, prometheus::MetricType::Counter, static_cast<double>(value));
@@ -146,6 +160,13 @@ Metrics::Metrics(std::string const& version) : registry_(std::make_shared<promet
                        {"outcome", outcome_name(slot, "ok")}});
     }
   }
+  auto& probes = prometheus::BuildCounter()
+                     .Name("holdfast_discovery_probes_total")
+                     .Help("Tests of replicators by what they came to")
+                     .Register(*registry_);
+  for (std::size_t step = 0; step < probes_.size(); ++step) {
+    probes_[step] = &probes.Add({{"result", std::string(name_of(static_cast<ProbeStep>(step)))}});
+  }
   prometheus::BuildGauge()
       .Name("holdfast_discovery_build_info")
       .Help("Always 1")
@@ -164,10 +185,13 @@ void Metrics::on_write(WriteRoute route, std::optional<ProblemType> problem) {
   writes_[static_cast<std::size_t>(route)][slot_of(problem)]->Increment();
 }
 
-std::string Metrics::text(bool store_up, ServerCounters const& server) const {
+void Metrics::on_probe(ProbeStep step) { probes_.at(static_cast<std::size_t>(step))->Increment(); }
+
+std::string Metrics::text(Now const& now) const {
   std::vector<prometheus::MetricFamily> families = registry_->Collect();
-  for (prometheus::MetricFamily& more : server_families(store_up, server))
+  for (prometheus::MetricFamily& more : server_families(now.store_up, now.server))
     families.push_back(std::move(more));
+  families.push_back(lease_family(now.leases));
   return prometheus::TextSerializer().Serialize(families);
 }
 

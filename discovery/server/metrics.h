@@ -8,6 +8,8 @@
 #include <string>
 
 #include "discovery/http/observer.h"
+#include "discovery/probe/probe_target.h"
+#include "discovery/probe/recheck_plan.h"
 #include "registration/problem.h"
 #include "serve/server.h"
 
@@ -23,6 +25,8 @@ namespace holdfast::discovery {
 ///
 ///   holdfast_discovery_lookups_total{outcome}        found, or the name of the problem
 ///   holdfast_discovery_writes_total{route,outcome}   register, renew, projects, deregister; ok or the problem
+///   holdfast_discovery_probes_total{result}          passed, skipped, or the step that failed
+///   holdfast_discovery_replicators{state}            listed, pending, failed, out, draining, expired
 ///   holdfast_discovery_store_up                      1 while the store answers
 ///   holdfast_discovery_connections_open, …_accepted_total, …_refused_total, handshakes_failed_total
 ///   holdfast_discovery_requests_total, requests_refused_total, handler_failures_total
@@ -37,8 +41,16 @@ class Metrics final : public ApiObserver {
   void on_lookup(std::optional<registration::ProblemType> problem) override;
   void on_write(WriteRoute route, std::optional<registration::ProblemType> problem) override;
 
-  /// What GET /metrics answers. `store_up`: as just asked; `server`: the public listener's counters.
-  std::string text(bool store_up, ServerCounters const& server) const;
+  void on_probe(ProbeStep step);
+
+  /// What is counted elsewhere, as just asked.
+  struct Now {
+    bool store_up = false;
+    ServerCounters server;  ///< Of the public listener.
+    LeaseCounts leases;
+  };
+  /// What GET /metrics answers.
+  std::string text(Now const& now) const;
 
  private:
   static constexpr std::size_t kOutcomeCount =
@@ -49,6 +61,7 @@ class Metrics final : public ApiObserver {
   std::shared_ptr<prometheus::Registry> registry_;
   ByOutcome lookups_{};
   std::array<ByOutcome, kRouteCount> writes_{};
+  std::array<prometheus::Counter*, static_cast<std::size_t>(ProbeStep::Key) + 1> probes_{};
 };
 
 }  // namespace holdfast::discovery

@@ -26,10 +26,11 @@ Output:
 
 Signals:
   SIGTERM, SIGINT   drain: not ready, no new connections, finish requests in hand; a second one stops at once
-  SIGHUP            ignored
+  SIGHUP            read the certificate and the token, allow and ban lists again; the old ones stay on failure
 
 Files in the state directory:
   tls-cert.pem, tls-key.pem      the certificate that is made without --tls-cert; keep them, clients pin it
+  receipt-secret                 signs admission receipts, unless --cluster-secret does
   admin-token                    for anything but GET on the admin port (Authorization: Bearer)
 
 Exit status: 0 after a drain, --help and its like; 1 if it cannot start; 2 for bad usage.
@@ -55,17 +56,35 @@ void add_settings(CommandLine& line, Settings& settings) {
   line.add("lease", settings.lease, "How long a replicator counts without renewal");
   line.add("new-keys", settings.new_keys, "MODE",
            "Who may ask for keys that nobody hosts: none, token or open");
+  line.group("Registration");
+  line.add_choice("registration", settings.registration, {"open", "token", "allow-list", "invite"},
+                  "Who may register a replicator");
+  line.add("registration-token", settings.registration_token, "FILE",
+           "Tokens, one to a line; who knows one may register, and name other public addresses");
+  line.add("allow-list", settings.allow_list, "FILE", "Ids and CIDR ranges that may register");
+  line.add("ban-list", settings.ban_list, "FILE", "Ids and CIDR ranges that may not");
+  line.add_choice(
+      "self-test", settings.self_test, {"on", "off"},
+      "Whether replicators are tested before they are listed; off is for closed networks");
+  line.add("probe-allow", settings.probe_allow, "CIDR",
+           "Reserved range that may be registered and tested; no quotas there");
+  line.add("registrations-per-v4-24", settings.registrations_per_v4_24, "N",
+           "Replicators from one IPv4 /24");
+  line.add("registrations-per-v6-64", settings.registrations_per_v6_64, "N",
+           "Replicators from one IPv6 /64");
+  line.add("registrations-per-v6-48", settings.registrations_per_v6_48, "N",
+           "Replicators from one IPv6 /48");
+  line.add("keys-per-replicator", settings.keys_per_replicator, "N",
+           "Keys that one replicator may list, unless it has a quota of its own");
   line.group("State");
   line.add("store", settings.store, "URL", "memory (one instance) or redis://HOST:PORT/DB");
   line.add("state-dir", settings.state_dir, "DIR", "Certificate and admin token");
   line.add("cluster-secret", settings.cluster_secret, "FILE",
-           "Seals what instances share; not used yet");
+           "Secret that all instances share: seals tickets, signs admission receipts");
   line.group("Operation");
   line.add("admin-listen", settings.admin_listen, "Plain HTTP for /metrics, /livez and /readyz");
   line.add("workers", settings.workers, "N", "Threads that answer requests");
   line.add("grace", settings.grace, "How long SIGTERM waits for requests in hand");
-  line.add("probe-allow", settings.probe_allow, "CIDR",
-           "Private ranges that self-tests may reach; not used yet");
   add_log_flags(line, settings.log);
 }
 
@@ -102,6 +121,10 @@ Result<void> check_settings(Settings const& settings) {
   }
   if (settings.new_keys != "none")
     return malformed("--new-keys token and open are not there yet: use none");
+  if (settings.registration == "token" && settings.registration_token.empty())
+    return malformed("--registration token needs --registration-token");
+  if (settings.registration == "allow-list" && settings.allow_list.empty())
+    return malformed("--registration allow-list needs --allow-list");
   if (settings.store.starts_with("redis-sentinel://") ||
       settings.store.starts_with("redis-cluster://")) {
     return malformed("--store: Sentinel and Cluster are not there yet: use redis://HOST:PORT/DB");

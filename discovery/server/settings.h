@@ -26,10 +26,20 @@ struct Settings {
   HostPort admin_listen{"127.0.0.1", 9090};
   LogOptions log;
 
+  std::string registration = "open";
+  std::string registration_token;
+  std::string allow_list;
+  std::string ban_list;
+  std::string self_test = "on";
+  std::uint64_t registrations_per_v4_24 = 64;
+  std::uint64_t registrations_per_v6_64 = 16;
+  std::uint64_t registrations_per_v6_48 = 64;
+  std::uint64_t keys_per_replicator = 100'000;
+  std::vector<std::string> probe_allow;
+  std::string cluster_secret;
+
   // Accepted now, so that configuration files need not change; see the manual page for what they will do.
   std::string new_keys = "none";
-  std::string cluster_secret;
-  std::vector<std::string> probe_allow;
 };
 
 /// Reads command line, environment and file.

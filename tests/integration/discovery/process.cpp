@@ -58,6 +58,10 @@ std::vector<std::string> discovery_words(std::vector<std::string> const& more,
                                     "127.0.0.1:0",
                                     "--state-dir",
                                     state_dir};
+  // Most tests speak for nodes that do not listen anywhere.
+  if (std::find(more.begin(), more.end(), "--self-test") == more.end()) {
+    words.insert(words.end(), {"--self-test", "off"});
+  }
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -99,6 +103,7 @@ Process::Process(std::vector<std::string> const& words, std::string const& outpu
   int const err = ::open((base_ + ".err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   ::dup2(out, 1);
   ::dup2(err, 2);
+  std::signal(SIGPIPE, SIG_DFL);
   ::execv(argv[0], argv.data());
   ::_exit(127);
 }
@@ -161,6 +166,8 @@ Discovery::Discovery(std::vector<std::string> const& more, std::string const& st
 
 TrustingClient::TrustingClient(int port, std::string const& certificate_path)
     : httplib::SSLClient("127.0.0.1", port) {
+  // OpenSSL writes to connections that the service has closed.
+  std::signal(SIGPIPE, SIG_IGN);
   set_ca_cert_path(certificate_path.c_str());
   enable_server_certificate_verification(true);
 }
