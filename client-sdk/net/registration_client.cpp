@@ -71,6 +71,8 @@ Unexpected failure_of(HttpsAnswer const& answer, ApiFailure& failure) {
   failure.problem = *problem;
   std::string detail(registration::problem_name(problem->type));
   if (!problem->detail.empty()) detail += ": " + problem->detail;
+  if (problem->transcript && *problem->transcript != problem->detail)
+    detail += " (" + *problem->transcript + ")";
   return Unexpected(error_code_of(problem->type), detail);
 }
 
@@ -142,11 +144,11 @@ Result<HttpsAnswer> RegistrationClient::send_signed(std::string const& method,
 }
 
 Result<registration::LeaseAnswer> RegistrationClient::put_record(
-    registration::SignedRecord const& record, bool* pending) {
-  Result<HttpsAnswer> const answer =
-      send_signed("PUT", own_target(""), to_json(registration::RegistrationRequest{record.bytes}));
+    registration::SignedRecord const& record, Admission const& admission) {
+  registration::RegistrationRequest const request{
+      .record = record.bytes, .receipt = admission.receipt, .token = admission.token};
+  Result<HttpsAnswer> const answer = send_signed("PUT", own_target(""), to_json(request));
   if (!answer) return Unexpected(answer.error());
-  if (pending != nullptr) *pending = answer->status == 202;
   return registration::lease_answer_from_json(answer->body);
 }
 

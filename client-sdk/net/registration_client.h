@@ -40,9 +40,18 @@ class RegistrationClient {
                                                           HttpsOptions const& options,
                                                           KeyPair const& pair);
 
-  /// PUT /replicators/{id}. `pending` is set to whether a self-test still runs (202).
+  /// What may go with a record.
+  struct Admission {
+    Bytes receipt{};      ///< The last one that this service gave, or empty.
+    std::string token{};  ///< An operator's token or an invite, or empty.
+  };
+  /// PUT /replicators/{id}. The answer says whether it is listed already: not while a self-test runs.
+  /// Errors: Unavailable also for a self-test that failed; failure() then has the transcript.
   Result<registration::LeaseAnswer> put_record(registration::SignedRecord const& record,
-                                               bool* pending = nullptr);
+                                               Admission const& admission);
+  Result<registration::LeaseAnswer> put_record(registration::SignedRecord const& record) {
+    return put_record(record, Admission());
+  }
   Result<registration::LeaseAnswer> renew(registration::RenewRequest const& request);
   /// Requires: at most kBatchKeysMax keys.
   Result<registration::ProjectsAnswer> change_projects(

@@ -1,6 +1,6 @@
 #include "discovery/http/replicator_routes.h"
 
-#include <chrono>
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,8 +23,7 @@ using registration::ReplicatorState;
 constexpr Duration kSelfTestWait{3'000};
 constexpr std::uint64_t kReceiptLifeS = 30 * 24 * 3'600;
 constexpr std::uint64_t kReceiptOnceInRenewals =
-    256;                                  // Often enough for its life; it costs two calls.
-constexpr std::uint64_t kTryAgainS = 30;  // After a failed self-test, and as much again at random.
+    256;  // Often enough for its life; it costs two calls.
 
 /// What a stranger may not name, as far as it can be told without DNS.
 std::optional<ProblemDetails> literal_refusal(registration::Record const& record,
@@ -50,11 +49,13 @@ std::optional<ProblemDetails> literal_refusal(registration::Record const& record
   return problem;
 }
 
-ProblemDetails failed_test(Health const& health, std::string const& observed) {
+/// Try again after a quarter of a lease, and as much again at random.
+ProblemDetails failed_test(Health const& health, std::string const& observed, Duration lease) {
   SystemRng rng;
+  std::uint64_t const quarter_s = std::max<std::uint64_t>(1, whole_seconds(lease) / 4);
   ProblemDetails problem = problem_document(
       ProblemType::SelfTestFailed, "this service could not reach the replicator as it registered",
-      kTryAgainS + rng.below(kTryAgainS));
+      quarter_s + rng.below(quarter_s + 1));
   problem.transcript = health.transcript;
   problem.observed_address = observed;
   return problem;
@@ -217,7 +218,7 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::put_result(HttpRequest const& re
   if (running && request.call == Call::Event)
     return WaitFor{SelfTests::event_of(id), kSelfTestWait};
   if (entry->health.self_test == SelfTest::Failed && !running)
-    return failed_test(entry->health, request.peer.ip);
+    return failed_test(entry->health, request.peer.ip, store_.options().lease);
   registration::LeaseAnswer answer = lease_answer(*entry, request.peer);
   answer.receipt = receipt_for(*entry);
   HttpResponse response = json_response(registration::to_json(answer));

@@ -45,9 +45,10 @@ Health after_test(Health health, ProbeReport const& report, std::uint64_t now_un
 
 Duration recheck_delay(Health const& health, Duration lease, Rng& rng) {
   Duration base = lease;
-  if (health.is_out && health.fails_in_row >= kFailsUntilOut) {
-    std::uint32_t const doublings =
-        std::min(health.fails_in_row - kFailsUntilOut, kBackOffDoublingsMax);
+  std::uint32_t const forgiven = health.self_test == SelfTest::Failed ? 1 : kFailsUntilOut;
+  bool const dead = health.self_test == SelfTest::Failed || health.is_out;
+  if (dead && health.fails_in_row >= forgiven) {
+    std::uint32_t const doublings = std::min(health.fails_in_row - forgiven, kBackOffDoublingsMax);
     base = lease * (1u << doublings);
   } else if (health.fails_in_row > 0 || health.is_out) {
     base = lease / 2;

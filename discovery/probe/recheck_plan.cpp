@@ -51,7 +51,7 @@ void RecheckPlan::know(ReplicatorEntry const& entry, bool may_name_others, Insta
     case SelfTest::Pending:
       return set_due(entry.id, node, now + kAdmissionGrace);
     case SelfTest::Failed:
-      return set_due(entry.id, node, std::nullopt);
+      return set_due(entry.id, node, now + recheck_delay(node.health, lease_, rng));
     case SelfTest::Passed:
       // Listed by a receipt and never tested: soon. A table that was read at start: spread out.
       if (entry.health.last_pass_unix_ms == 0) {
@@ -105,8 +105,9 @@ std::vector<RecheckPlan::Target> RecheckPlan::due(Instant now, std::size_t limit
     PublicKey const id = schedule_.begin()->second;
     Node& node = nodes_.at(id);
     set_due(id, node, now + recheck_delay(node.health, lease_, rng));
-    // Nobody is sent to one whose lease is long over; a renewal makes it count again.
-    bool const worth_it = node.lease_until + lease_ > now;
+    // Nobody is sent to one whose lease is long over; a renewal makes it count again. What never passed must renew.
+    Duration const mercy = node.health.self_test == SelfTest::Failed ? Duration(0) : lease_;
+    bool const worth_it = node.lease_until + mercy > now;
     if (worth_it && is_mine(id)) out.push_back({node.probe, node.record});
   }
   return out;
@@ -145,11 +146,7 @@ std::optional<Health> RecheckPlan::judge(PublicKey const& id, Hash const& record
   bool const forgiven =
       established && !report.passed() && report.step != ProbeStep::Refused && is_cut_off(now);
   if (!forgiven) node.health = after_test(node.health, report, now_unix_ms);
-  if (node.health.self_test == SelfTest::Failed) {
-    set_due(id, node, std::nullopt);
-  } else {
-    set_due(id, node, now + recheck_delay(node.health, lease_, rng));
-  }
+  set_due(id, node, now + recheck_delay(node.health, lease_, rng));
   if (forgiven) return std::nullopt;
   return node.health;
 }

@@ -141,10 +141,17 @@ Result<void> Node::start_registrars(std::uint16_t port) {
   record.accept = config_.accept_assigned ? registration::AcceptMode::Assigned
                                           : registration::AcceptMode::Listed;
   record.software = std::string("holdfast-replicator/") + HOLDFAST_VERSION;
+  std::string token;
+  if (!config_.registration_token.empty()) {
+    Result<std::string> const text = read_state_file(config_.registration_token);
+    if (!text) return Unexpected(text.error().code, "--registration-token: " + text.error().detail);
+    token = text->substr(0, text->find_first_of(" \t\r\n"));
+  }
   for (std::string const& url : config_.discovery_urls) {
     Result<net::ServiceUrl> const service = net::parse_service_url(url);
     if (!service) return Unexpected(service.error().code, "--discovery: " + service.error().detail);
-    RegistrarOptions options{.service = *service, .https = {}, .record = record, .backoff = {}};
+    RegistrarOptions options{
+        .service = *service, .https = {}, .record = record, .backoff = {}, .token = token};
     options.https.trust.ca_file = config_.discovery_ca;
     options.https.trust.pin = Hash::from_hex(config_.discovery_pin);
     options.backoff.cap = Duration(15'000);

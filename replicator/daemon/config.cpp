@@ -53,6 +53,8 @@ void add_flags(CommandLine& line, Config& config, RawConfig& raw) {
            "PEM file of the authority that signs its certificate");
   line.add("discovery-pin", config.discovery_pin, "SHA256",
            "hex SHA-256 of its certificate (DER), instead of an authority");
+  line.add("registration-token", config.registration_token, "F",
+           "file with the token or invite that the discovery service's operator gave");
   line.add("region", config.region, "R", "where this node is, e.g. eu");
   line.add("group", config.group, "G", "what fails together with this node, e.g. a site");
   line.group("Logs");

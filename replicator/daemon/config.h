@@ -26,6 +26,7 @@ struct Config {
   std::vector<std::string> discovery_urls;
   std::string discovery_ca;
   std::string discovery_pin;
+  std::string registration_token;  ///< File with the operator's token or invite.
   std::vector<CoreKey> projects;
   bool accept_assigned = false;
   std::uint64_t capacity = 1'000;  ///< Projects, listed and assigned together; said to discovery.

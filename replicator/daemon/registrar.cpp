@@ -110,22 +110,23 @@ void Registrar::sleep(Duration duration) {
 void Registrar::run() {
   SeededRng rng = net::system_rng();
   net::Backoff backoff(options_.backoff);
-  bool complained = false;
+  std::string complaint;
   while (!stopping()) {
     Result<void> const done = step();
     if (done) {
       backoff.reset();
-      if (complained) spdlog::info("registered with {} again", service());
-      complained = false;
+      if (!complaint.empty()) spdlog::info("registered with {} again", service());
+      complaint.clear();
       sleep(std::max(renew_at_ - net::steady_now(), Duration(0)));
       continue;
     }
     if (stopping()) return;
     ++failures_;
-    // Once per outage, not once per attempt.
-    if (!complained)
-      spdlog::warn("{}: {}; trying again until it works", service(), to_string(done.error()));
-    complained = true;
+    // Once for each reason, not once per attempt.
+    if (std::string const text = to_string(done.error()); text != complaint) {
+      spdlog::warn("{}: {}; trying again until it works", service(), text);
+      complaint = text;
+    }
     Duration const asked = client_ ? client_->failure().retry_after : Duration(0);
     sleep(backoff.next(rng, asked));
   }
@@ -169,6 +170,12 @@ void Registrar::note_lease(registration::LeaseAnswer const& answer) {
   // A service that says 0 would make us renew without pause.
   renew_at_ = net::steady_now() + std::max(Duration(answer.renew_in_s * 1'000), Duration(250));
   if (answer.projects != listing_.size()) listing_.forget();
+  if (!answer.receipt.empty()) receipt_ = answer.receipt;
+  if (answer.listed && !listed_) spdlog::info("{} lists this node", service());
+  if (!answer.listed && !draining() && answer.reason != told_why_)
+    spdlog::warn("{} does not list this node: {}", service(), answer.reason);
+  listed_ = answer.listed;
+  told_why_ = answer.listed ? "" : answer.reason;
 }
 
 Result<void> Registrar::register_now() {
@@ -188,7 +195,8 @@ Result<void> Registrar::register_now() {
       if (!signed_record) return Unexpected(signed_record.error());
       record_ = *signed_record;
     }
-    Result<registration::LeaseAnswer> const lease = client_->put_record(*record_);
+    Result<registration::LeaseAnswer> const lease =
+        client_->put_record(*record_, {.receipt = receipt_, .token = options_.token});
     if (lease) {
       if (!registered_) spdlog::info("registered with {} (lease {} s)", service(), lease->lease_s);
       registered_ = true;

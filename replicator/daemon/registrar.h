@@ -38,6 +38,7 @@ struct RegistrarOptions {
   net::HttpsOptions https;
   registration::Record record;  ///< Without seq, which is filled in.
   net::BackoffOptions backoff;
+  std::string token{};  ///< The operator's token or invite; empty: none.
 };
 
 /// Keeps this node registered with one discovery service: registers, lists its projects, renews, and starts again
@@ -99,6 +100,9 @@ class Registrar {
 
   // Only on the thread:
   std::optional<registration::SignedRecord> record_;
+  Bytes receipt_;         ///< The last one; makes a service that lost its store list us at once.
+  bool listed_ = false;   ///< As the service said last.
+  std::string told_why_;  ///< The last reason for not being listed that was logged.
   KeyListing listing_;
   std::int64_t clock_offset_s_ = 0;
   Instant renew_at_{};

@@ -120,9 +120,14 @@ TEST_F(RecheckPlanTest, APendingRecordIsLeftToWhoAdmittedItForAWhile) {
   EXPECT_EQ(due_until(RecheckPlan::kAdmissionGrace), 1u);
 }
 
-TEST_F(RecheckPlanTest, AFailedRecordWaitsForItsOwner) {
+TEST_F(RecheckPlanTest, AFailedRecordIsTestedAgainOnlyWhileItsOwnerRenews) {
   plan.know(entry(1, SelfTest::Failed), false, start, rng);
-  EXPECT_EQ(plan.next_due(), std::nullopt);
+  plan.know(entry(2, SelfTest::Failed), false, start, rng);
+  Instant const later = start + kLease;
+  plan.renewed(entry(1, SelfTest::Failed).id, registration::ReplicatorState::Active, kLease, later);
+  std::vector<RecheckPlan::Target> const due = plan.due(later + kLease / 2, 10, rng);
+  ASSERT_EQ(due.size(), 1u);
+  EXPECT_EQ(due[0].probe.id, entry(1, SelfTest::Failed).id);
 }
 
 TEST_F(RecheckPlanTest, OneThatAReceiptListedIsTestedSoon) {
