@@ -93,12 +93,14 @@ void Admission::drop_banned() {
   std::vector<PublicKey> gone;
   {
     MutexLock const lock(mutex_);
-    gone.assign(banned_.ids.begin(), banned_.ids.end());
+    std::vector<PublicKey> named(banned_.ids.begin(), banned_.ids.end());
     for (IpNetwork const& network : banned_.networks) {
       std::vector<PublicKey> const inside = counts_.in(network);
-      gone.insert(gone.end(), inside.begin(), inside.end());
+      named.insert(named.end(), inside.begin(), inside.end());
     }
-    std::erase_if(gone, [this](PublicKey const& id) { return !counts_.has(id); });
+    for (PublicKey const& id : named) {
+      if (counts_.has(id)) gone.push_back(id);
+    }
   }
   // One that could not be dropped now is refused at its next renewal, and its lease runs out.
   for (PublicKey const& id : gone) static_cast<void>(store_.deregister(id).ok());

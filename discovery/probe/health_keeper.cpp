@@ -182,10 +182,9 @@ void HealthKeeper::run() {
       MutexLock const lock(mutex_);
       if (stopping_) return;
       std::size_t const room = kTestsAtOnceMax - std::min(kTestsAtOnceMax, running_.size());
-      due = plan_.due(steady_now(), room, rng_);
-      std::erase_if(due, [this](RecheckPlan::Target const& each) {
-        return running_.contains(each.probe.id);
-      });
+      for (RecheckPlan::Target& target : plan_.due(steady_now(), room, rng_)) {
+        if (!running_.contains(target.probe.id)) due.push_back(std::move(target));
+      }
     }
     for (RecheckPlan::Target& target : due) test(std::move(target));
     wait();

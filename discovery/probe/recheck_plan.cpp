@@ -131,6 +131,7 @@ std::optional<Health> RecheckPlan::health_of(PublicKey const& id) const {
   return found->second.health;
 }
 
+// NOLINTNEXTLINE(readability-function-size): two clocks and the randomness, as pure folders take them.
 std::optional<Health> RecheckPlan::judge(PublicKey const& id, Hash const& record,
                                          ProbeReport const& report, std::uint64_t now_unix_ms,
                                          Instant now, Rng& rng) {
