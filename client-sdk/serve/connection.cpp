@@ -40,7 +40,7 @@ struct Connection::Bio {
     return 1;
   }
   static BIO_METHOD* method() {
-    static BIO_METHOD* const made = [] {
+    static BIO_METHOD* const kMade = [] {
       BIO_METHOD* const fresh =
           BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "holdfast");
       HOLDFAST_CHECK(fresh != nullptr);
@@ -50,7 +50,7 @@ struct Connection::Bio {
       BIO_meth_set_create(fresh, &Bio::create);
       return fresh;
     }();
-    return made;
+    return kMade;
   }
 };
 

@@ -71,7 +71,7 @@ void EventLoop::post(Message message) {
 }
 
 void EventLoop::set_tls(std::shared_ptr<SSL_CTX> context) {
-  post([context](EventLoop& loop) { loop.tls_ = context; });
+  post([context = std::move(context)](EventLoop& loop) { loop.tls_ = context; });
 }
 
 void EventLoop::wake(std::uint64_t session) {

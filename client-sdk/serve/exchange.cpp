@@ -135,6 +135,7 @@ class Exchange final : public httplib::Server {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size): six things, no two of one kind.
 std::variant<ResponseBytes, WaitFor> run_exchange(Router const& router,
                                                   RequestCollector::Collected const& collected,
                                                   PeerAddress const& peer,

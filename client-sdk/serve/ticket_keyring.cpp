@@ -29,8 +29,8 @@ struct TicketKeyring::Algorithms {
 namespace {
 
 int keyring_index() {
-  static int const index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
-  return index;
+  static int const kIndex = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return kIndex;
 }
 
 bool set_mac_key(EVP_MAC_CTX* mac, TicketKey const& key) {
@@ -84,6 +84,7 @@ void TicketKeyring::install(SSL_CTX* context) {
 }
 
 /// Returns: as OpenSSL wants it: -1 failed, 0 no ticket or not known, 1 go on, 2 go on and give a new one.
+// NOLINTNEXTLINE(readability-function-size): as OpenSSL declares it.
 int TicketKeyring::on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv,
                              EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int encrypting) {
   auto* const keyring =

@@ -27,6 +27,7 @@ std::string openssl_reason() {
   return text.data();
 }
 
+// NOLINTNEXTLINE(readability-function-size): as OpenSSL declares it.
 int choose_http11(SSL* /*ssl*/, unsigned char const** out, unsigned char* out_size,
                   unsigned char const* offered, unsigned offered_size, void* /*argument*/) {
   static constexpr unsigned char kHttp11[] = "\x08http/1.1";
