@@ -106,7 +106,7 @@ TEST(Place, ALeaveMovesOnlyTheKeysOfTheOneThatLeft) {
       ASSERT_EQ(chosen(query_of(key, 1), after), old);
     }
   }
-  EXPECT_NEAR(moved, 4'000 / 20, 45) << "its share was 1/n";
+  EXPECT_NEAR(moved, 200, 45) << "its share of 4,000 was 1/20";
 }
 
 TEST(Place, SharesFollowTheWeights) {
