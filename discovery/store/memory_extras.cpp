@@ -115,18 +115,17 @@ void SharedTable::drop_old(Values& values, std::uint64_t now) {
 }
 
 Result<bool> SharedTable::put(SharedKind kind, std::string_view name, std::string_view value,
-                              std::optional<Duration> life, bool only_if_absent, std::size_t max,
-                              std::uint64_t now) {
+                              PutRules const& rules, std::uint64_t now) {
   Values& values = kinds_[kind];
   drop_old(values, now);
   auto const found = values.find(name);
-  if (found != values.end() && only_if_absent) return false;
-  if (found == values.end() && values.size() >= max) {
+  if (found != values.end() && rules.only_if_absent) return false;
+  if (found == values.end() && values.size() >= rules.max) {
     return Unexpected(ErrorCode::LimitExceeded, "too many shared values");
   }
   Kept kept;
   kept.value = value;
-  if (life) kept.end_unix_ms = end_of(*life, now);
+  if (rules.life) kept.end_unix_ms = end_of(*rules.life, now);
   values.insert_or_assign(std::string(name), std::move(kept));
   return true;
 }

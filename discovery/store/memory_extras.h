@@ -68,9 +68,14 @@ class PeerTable {
 
 class SharedTable {
  public:
+  struct PutRules {
+    std::optional<Duration> life;
+    bool only_if_absent = false;
+    std::size_t max = 0;  ///< Values of one kind.
+  };
+
   Result<bool> put(SharedKind kind, std::string_view name, std::string_view value,
-                   std::optional<Duration> life, bool only_if_absent, std::size_t max,
-                   std::uint64_t now);
+                   PutRules const& rules, std::uint64_t now);
   std::optional<std::string> take(SharedKind kind, std::string_view name, std::uint64_t now);
   std::vector<Shared> list(SharedKind kind, std::uint64_t now);
 

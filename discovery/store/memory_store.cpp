@@ -423,8 +423,8 @@ Result<bool> MemoryStore::put_shared(SharedKind kind, std::string_view name, std
                                      std::optional<Duration> life, bool only_if_absent) {
   if (Result<void> const fits = check_shared(name, value); !fits) return Unexpected(fits.error());
   MutexLock const lock(mutex_);
-  Result<bool> const put =
-      shared_.put(kind, name, value, life, only_if_absent, options_.shared_per_kind_max, clock_());
+  Result<bool> const put = shared_.put(
+      kind, name, value, {life, only_if_absent, options_.shared_per_kind_max}, clock_());
   if (put && *put && watcher_ != nullptr) watcher_->on_shared(kind);
   return put;
 }
