@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <utility>
 
 #include <fcntl.h>
-#include <hiredis/hiredis.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -41,12 +37,13 @@ bool wait_for(int socket, short events, Deadline deadline) {
 }
 
 /// Returns: a connected non-blocking socket, or -1.
-int connect_to(addrinfo const& address, Deadline deadline) {
-  int const socket = ::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+int connect_to(SocketAddress const& address, Deadline deadline) {
+  auto const* const to = reinterpret_cast<sockaddr const*>(&address.bytes);
+  int const socket = ::socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) return -1;
   int const on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (::connect(socket, address.ai_addr, address.ai_addrlen) == 0) return socket;
+  if (::connect(socket, to, address.size) == 0) return socket;
   int failure = 0;
   socklen_t size = sizeof failure;
   bool const is_connected = errno == EINPROGRESS && wait_for(socket, POLLOUT, deadline) &&
@@ -54,21 +51,6 @@ int connect_to(addrinfo const& address, Deadline deadline) {
                             failure == 0;
   if (is_connected) return socket;
   ::close(socket);
-  return -1;
-}
-
-int connect_to_any(RedisOptions const& options, Deadline deadline) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  std::string const port = std::to_string(options.port);
-  if (::getaddrinfo(options.host.c_str(), port.c_str(), &hints, &found) != 0) return -1;
-  std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> const addresses(found, &::freeaddrinfo);
-  for (addrinfo const* next = found; next != nullptr; next = next->ai_next) {
-    int const socket = connect_to(*next, deadline);
-    if (socket >= 0) return socket;
-  }
   return -1;
 }
 
@@ -86,58 +68,83 @@ bool send_all(int socket, std::string_view bytes, Deadline deadline) {
   return true;
 }
 
-std::string format_command(std::vector<std::string> const& command) {
-  std::vector<char const*> parts;
-  std::vector<std::size_t> sizes;
-  for (std::string const& part : command) {
-    parts.push_back(part.data());
-    sizes.push_back(part.size());
+void append_command(std::string& out, std::vector<std::string> const& words) {
+  out.append("*").append(std::to_string(words.size())).append("\r\n");
+  for (std::string const& word : words) {
+    out.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
   }
-  char* formatted = nullptr;
-  int const size = redisFormatCommandArgv(&formatted, static_cast<int>(parts.size()), parts.data(),
-                                          sizes.data());
-  HOLDFAST_CHECK(size > 0);
-  std::unique_ptr<char, decltype(&std::free)> const owner(formatted, &std::free);
-  return std::string(formatted, static_cast<std::size_t>(size));
 }
 
 }  // namespace
 
-RedisConnection::RedisConnection(int socket, RedisOptions const& options)
-    : socket_(socket), reader_({.bytes_max = options.reply_bytes_max}) {}
+RedisConnection::RedisConnection(int socket, std::size_t reply_bytes_max)
+    : socket_(socket), reader_({.bytes_max = reply_bytes_max}) {}
 
 RedisConnection::~RedisConnection() { ::close(socket_); }
 
-Result<std::unique_ptr<RedisConnection>> RedisConnection::open(RedisOptions const& options,
+Result<std::unique_ptr<RedisConnection>> RedisConnection::open(HostPort const& server,
+                                                               Resolver& resolver,
+                                                               std::size_t reply_bytes_max,
                                                                Deadline deadline) {
-  int const socket = connect_to_any(options, deadline);
-  if (socket < 0) return unavailable("cannot connect to Redis");
-  std::unique_ptr<RedisConnection> out(new RedisConnection(socket, options));
-  if (options.database != 0) {
-    Result<RedisReply> const selected =
-        out->call({"SELECT", std::to_string(options.database)}, deadline);
-    if (!selected) return Unexpected(selected.error());
-    if (selected->kind != RedisReply::Kind::Status) {
-      return Unexpected(ErrorCode::Unavailable, "Redis: " + selected->text);
+  Result<std::vector<SocketAddress>> const addresses =
+      resolver.resolve(server.host, server.port, deadline);
+  if (!addresses) return Unexpected(addresses.error());
+  for (SocketAddress const& address : *addresses) {
+    int const socket = connect_to(address, deadline);
+    if (socket >= 0) {
+      return std::unique_ptr<RedisConnection>(new RedisConnection(socket, reply_bytes_max));
     }
+  }
+  return unavailable("cannot connect to Redis");
+}
+
+Result<std::vector<RedisReply>> RedisConnection::call(std::vector<RedisCommand> const& commands,
+                                                      Deadline deadline) {
+  std::string bytes;
+  for (RedisCommand const& command : commands) append_command(bytes, command.words);
+  if (!send_all(socket_, bytes, deadline)) return unavailable("Redis does not take a command");
+  std::vector<RedisReply> out;
+  out.reserve(commands.size());
+  while (out.size() < commands.size()) {
+    Result<RedisReply> reply = read(deadline);
+    if (!reply) return Unexpected(reply.error());
+    out.push_back(*std::move(reply));
   }
   return out;
 }
 
-Result<RedisReply> RedisConnection::call(std::vector<std::string> const& command,
-                                         Deadline deadline) {
-  if (!send_all(socket_, format_command(command), deadline)) {
-    return unavailable("Redis does not take a command");
+Result<RedisReply> RedisConnection::call_one(std::vector<std::string> words, Deadline deadline) {
+  Result<std::vector<RedisReply>> replies = call({RedisCommand{std::move(words)}}, deadline);
+  if (!replies) return Unexpected(replies.error());
+  return std::move(replies->front());
+}
+
+Result<void> RedisConnection::send(std::vector<std::string> const& words, Deadline deadline) {
+  std::string bytes;
+  append_command(bytes, words);
+  if (!send_all(socket_, bytes, deadline)) return unavailable("Redis does not take a command");
+  return {};
+}
+
+Result<RedisReply> RedisConnection::read(Deadline deadline) {
+  while (true) {
+    Result<std::optional<RedisReply>> reply = poll();
+    if (!reply) return Unexpected(reply.error());
+    if (*reply) return *std::move(*reply);
+    if (!wait_for(socket_, POLLIN, deadline)) return unavailable("Redis did not answer in time");
   }
+}
+
+Result<std::optional<RedisReply>> RedisConnection::poll() {
   std::array<char, kReadBytes> chunk;
   while (true) {
     Result<std::optional<RedisReply>> reply = reader_.next();
     if (!reply) return Unexpected(ErrorCode::Unavailable, reply.error().detail);
-    if (*reply) return *std::move(*reply);
-    if (!wait_for(socket_, POLLIN, deadline)) return unavailable("Redis did not answer in time");
+    if (*reply) return reply;
     ssize_t const got = ::recv(socket_, chunk.data(), chunk.size(), 0);
     if (got == 0) return unavailable("Redis closed the connection");
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return std::optional<RedisReply>();
     if (got < 0) return unavailable("connection to Redis broke");
     Result<void> const fed = reader_.feed({chunk.data(), static_cast<std::size_t>(got)});
     if (!fed) return Unexpected(ErrorCode::Unavailable, fed.error().detail);
@@ -147,50 +154,6 @@ Result<RedisReply> RedisConnection::call(std::vector<std::string> const& command
 bool RedisConnection::is_quiet() const {
   pollfd waiting{.fd = socket_, .events = POLLIN, .revents = 0};
   return ::poll(&waiting, 1, 0) == 0;
-}
-
-Result<std::unique_ptr<RedisConnection>> RedisPool::take(Deadline deadline) {
-  {
-    MutexLock lock(mutex_);
-    while (true) {
-      auto const now = std::chrono::steady_clock::now();
-      if (now < paused_until_) return unavailable("Redis did not answer a moment ago");
-      while (!idle_.empty()) {
-        std::unique_ptr<RedisConnection> connection = std::move(idle_.back());
-        idle_.pop_back();
-        if (connection->is_quiet()) return connection;
-        --open_;  // Redis closed it while nobody used it: a restart, or its idle time-out.
-      }
-      if (open_ < options_.connections_max) break;
-      if (now >= deadline) return unavailable("all connections to Redis are busy");
-      returned_.wait_for(mutex_, deadline - now);
-    }
-    ++open_;
-  }
-  Result<std::unique_ptr<RedisConnection>> connection = RedisConnection::open(options_, deadline);
-  if (!connection) give_back(nullptr, /*is_broken=*/true);
-  return connection;
-}
-
-void RedisPool::give_back(std::unique_ptr<RedisConnection> connection, bool is_broken) {
-  std::unique_ptr<RedisConnection> closing;
-  MutexLock const lock(mutex_);
-  if (is_broken) {
-    --open_;
-    closing = std::move(connection);
-    paused_until_ = std::chrono::steady_clock::now() + kPause;
-  } else {
-    idle_.push_back(std::move(connection));
-  }
-  returned_.notify_one();
-}
-
-Result<RedisReply> RedisPool::call(std::vector<std::string> const& command, Deadline deadline) {
-  Result<std::unique_ptr<RedisConnection>> connection = take(deadline);
-  if (!connection) return Unexpected(connection.error());
-  Result<RedisReply> reply = (*connection)->call(command, deadline);
-  give_back(std::move(*connection), !reply.ok());
-  return reply;
 }
 
 }  // namespace holdfast::discovery

@@ -2,38 +2,42 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace holdfast::discovery {
 
-/// One Lua script per operation: a change happens whole or not at all, judged by the clock of Redis.
-///
-/// Keys (ids, keys and proofs are raw bytes, times Unix milliseconds):
-///   holdfast:epoch         made by the first registration after the store was empty
-///   holdfast:leases        sorted set: id -> end of its lease
-///   holdfast:ids           sorted set, all scores 0: id (for listing in order)
-///   holdfast:rep:ID        hash: record, seq, region, host, state, load
-///   holdfast:keys:ID       set of the keys it listed
-///   holdfast:hosts:KEY     hash: id -> proof (keyholder || signature || expiry in decimal), or empty
-///   holdfast:nonce-secret  32 bytes
-///   holdfast:nonce:NONCE   a used nonce; ends by itself
-///
-/// Every script answers [epoch, now, status, …]; the first argument of each is the time to forget after.
-/// An entry is [id, record, host, state, load, keys, lease left in ms].
+/// One Lua script per state change, over the keys it is given, which are in one slot
+/// (docs/formats/redis.md). Every script answers [now, status, …], judged by the clock of the
+/// Redis that runs it, or a status alone.
 enum class Script : std::uint8_t {
   Put,
   Renew,
+  SetHealth,
+  Extend,
+  Forget,
+  Spend,
   Change,
-  Deregister,
-  Hosts,
-  List,
-  Find,
+  Unindex,
+  AddLine,
+  RemoveLine,
+  Prune,
+  Claim,
+  Assign,
+  Assignments,
+  AddPeer,
+  Peers,
+  Enter,
   Nonce,
-  Spend
+  PutShared,
+  TakeShared,
+  Beat
 };
-inline constexpr std::size_t kScriptCount = 9;
+inline constexpr std::size_t kScriptCount = 21;
 
 /// Returns: the whole text. Static.
 std::string_view script_text(Script script);
+/// Returns: what EVALSHA calls it, the SHA-1 of its text in hex. Static.
+std::string const& script_name(Script script);
 
 }  // namespace holdfast::discovery

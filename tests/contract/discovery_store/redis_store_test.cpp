@@ -10,7 +10,6 @@
 
 #include "discovery/registry/lookup.h"
 #include "discovery/registry/nonce.h"
-#include "discovery/store/redis_connection.h"
 #include "redis_server.h"
 #include "store_fixture.h"
 
@@ -183,21 +182,29 @@ TEST_F(RedisStoreTest, ManyThreadsShareTheConnections) {
   EXPECT_EQ(found, 16 * 50);
 }
 
-TEST_F(RedisStoreTest, ManyKeysOfOneReplicatorLeaveNothingBehind) {
-  for (std::uint64_t batch = 0; batch < 5; ++batch) {
+/// Lists many keys, leaves, and waits until the left-over lines are swept.
+TEST(RedisSweep, WhatNobodyHostsLeavesNothingBehind) {
+  RedisServer server;
+  RedisOptions redis = server.options();
+  redis.sweep_every = Duration(50);
+  redis.upkeep_every = Duration(20);
+  auto const store = make_redis_store(StoreOptions{}, redis);
+  ASSERT_TRUE(store->put_registration(record_of(1), "192.0.2.1").ok());
+  ASSERT_TRUE(store->put_registration(record_of(2), "192.0.2.1").ok());
+  for (std::uint64_t batch = 0; batch < 3; ++batch) {
     std::vector<DiscoveryKey> keys;
     for (std::uint64_t i = 0; i < 1'000; ++i) keys.push_back(key_of(1 + batch * 1'000 + i));
-    ASSERT_TRUE(store_->change_projects(id(), adding(keys)).ok());
+    ASSERT_TRUE(store->change_projects(pair_of(1).public_key, adding(keys)).ok());
   }
-  EXPECT_EQ(store_->find(id())->projects, 5'000U);
-  ASSERT_TRUE(store_->deregister(id()).ok());
-  auto connection =
-      RedisConnection::open(server_.options(), Clock::now() + std::chrono::seconds(1));
-  ASSERT_TRUE(connection.ok());
-  auto const size = (*connection)->call({"KEYS", "*"}, Clock::now() + std::chrono::seconds(1));
-  ASSERT_TRUE(size.ok());
-  ASSERT_EQ(size->items.size(), 1U);
-  EXPECT_EQ(size->items[0].text, "holdfast:epoch");
+  ASSERT_TRUE(store->change_projects(pair_of(2).public_key, adding({key_of(1), key_of(2)})).ok());
+  EXPECT_EQ(store->find(pair_of(1).public_key)->projects, 3'000U);
+  ASSERT_TRUE(store->deregister(pair_of(1).public_key).ok());
+  auto const end = Clock::now() + std::chrono::seconds(20);
+  while (server.ask({"KEYS", "holdfast:k:*"}).items.size() != 2 && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(server.ask({"KEYS", "holdfast:k:*"}).items.size(), 2U);
+  EXPECT_EQ(store->hosting_of(key_of(1))->lines.size(), 1U);
 }
 
 }  // namespace

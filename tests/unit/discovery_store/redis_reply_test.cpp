@@ -114,8 +114,8 @@ TEST_P(RedisUrlTest, IsTakenApart) {
   auto const options = parse_redis_url(GetParam().url);
   ASSERT_EQ(options.ok(), !GetParam().host.empty());
   if (!options) return;
-  EXPECT_EQ(options->host, GetParam().host);
-  EXPECT_EQ(options->port, GetParam().port);
+  EXPECT_EQ(options->servers[0].host, GetParam().host);
+  EXPECT_EQ(options->servers[0].port, GetParam().port);
   EXPECT_EQ(options->database, GetParam().database);
 }
 
@@ -132,6 +132,41 @@ INSTANTIATE_TEST_SUITE_P(
                     UrlCase{"redis://a/x", "", 0, 0}, UrlCase{"redis://a/1/2", "", 0, 0},
                     UrlCase{"redis://u:p@a", "", 0, 0}, UrlCase{"redis://[::1", "", 0, 0},
                     UrlCase{"redis://::1", "", 0, 0}, UrlCase{"redis://[a]", "", 0, 0}));
+
+struct FleetUrlCase {
+  std::string url;
+  std::vector<std::string> servers;  ///< Empty: refused.
+  std::string master = {};
+  std::uint32_t database = 0;
+};
+void PrintTo(FleetUrlCase const& row, std::ostream* out) { *out << '"' << row.url << '"'; }
+
+class FleetUrlTest : public testing::TestWithParam<FleetUrlCase> {};
+
+TEST_P(FleetUrlTest, IsTakenApart) {
+  auto const options = parse_redis_url(GetParam().url);
+  ASSERT_EQ(options.ok(), !GetParam().servers.empty());
+  if (!options) return;
+  std::vector<std::string> servers;
+  for (auto const& server : options->servers) {
+    servers.push_back(server.host + ' ' + std::to_string(server.port));
+  }
+  EXPECT_EQ(servers, GetParam().servers);
+  EXPECT_EQ(options->master, GetParam().master);
+  EXPECT_EQ(options->database, GetParam().database);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Urls, FleetUrlTest,
+    testing::Values(
+        FleetUrlCase{"redis-sentinel://a,b:1,[::1]:2/main", {"a 26379", "b 1", "::1 2"}, "main"},
+        FleetUrlCase{"redis-sentinel://a/main/3", {"a 26379"}, "main", 3},
+        FleetUrlCase{"redis-sentinel://a", {}}, FleetUrlCase{"redis-sentinel://a/", {}},
+        FleetUrlCase{"redis-sentinel:///main", {}}, FleetUrlCase{"redis-sentinel://a,/main", {}},
+        FleetUrlCase{"redis-sentinel://a/main/x", {}},
+        FleetUrlCase{"redis-cluster://a,b:7000", {"a 6379", "b 7000"}},
+        FleetUrlCase{"redis-cluster://a/0", {"a 6379"}}, FleetUrlCase{"redis-cluster://a/1", {}},
+        FleetUrlCase{"redis-cluster://", {}}, FleetUrlCase{"redis://a,b", {}}));
 
 }  // namespace
 

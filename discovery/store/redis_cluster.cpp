@@ -1,0 +1,319 @@
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/mutex.h"
+#include "discovery/store/redis_keys.h"
+#include "discovery/store/redis_servers.h"
+
+namespace holdfast::discovery {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Pool = std::shared_ptr<RedisPool>;
+
+Unexpected unavailable(char const* what) { return Unexpected(ErrorCode::Unavailable, what); }
+
+/// "MOVED 3999 127.0.0.1:6381" and its like.
+struct Redirect {
+  enum class Kind : std::uint8_t { Moved, Ask, TryAgain, Down };
+  Kind kind = Kind::Down;
+  std::uint16_t slot = 0;
+  HostPort server;
+};
+
+std::optional<std::uint64_t> number_in(std::string_view text, std::uint64_t max) {
+  std::uint64_t out = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc{} || end != text.data() + text.size() || out > max) return std::nullopt;
+  return out;
+}
+
+std::optional<Redirect> redirect_of(RedisReply const& reply, HostPort const& asked) {
+  if (reply.kind != RedisReply::Kind::Error) return std::nullopt;
+  std::string_view const text = reply.text;
+  if (text.starts_with("TRYAGAIN")) return Redirect{Redirect::Kind::TryAgain, 0, {}};
+  if (text.starts_with("CLUSTERDOWN") || text.starts_with("READONLY") ||
+      text.starts_with("MASTERDOWN") || text.starts_with("LOADING")) {
+    return Redirect{};
+  }
+  bool const is_moved = text.starts_with("MOVED ");
+  if (!is_moved && !text.starts_with("ASK ")) return std::nullopt;
+  Redirect out;
+  std::size_t const first = text.find(' ') + 1;
+  std::size_t const second = text.find(' ', first);
+  std::size_t const colon = text.rfind(':');
+  if (second == std::string_view::npos || colon == std::string_view::npos || colon <= second) {
+    return Redirect{};
+  }
+  auto const slot = number_in(text.substr(first, second - first), kSlotCount - 1);
+  auto const port = number_in(text.substr(colon + 1), 65'535);
+  if (!slot || !port || *port == 0) return Redirect{};
+  out.kind = is_moved ? Redirect::Kind::Moved : Redirect::Kind::Ask;
+  out.slot = static_cast<std::uint16_t>(*slot);
+  out.server.host = text.substr(second + 1, colon - second - 1);
+  out.server.port = static_cast<std::uint16_t>(*port);
+  if (out.server.host.empty()) out.server.host = asked.host;
+  return out;
+}
+
+/// Who holds which slot.
+using Owners = std::vector<Pool>;
+
+class Cluster final : public RedisServers {
+ public:
+  Cluster(RedisOptions const& options, Resolver& resolver)
+      : options_(options), resolver_(resolver) {}
+
+  Result<std::vector<RedisReply>> call(std::vector<RoutedCommand> const& commands,
+                                       Deadline deadline) override;
+  Result<std::vector<RedisReply>> call_at(HostPort const& server,
+                                          std::vector<RedisCommand> const& commands,
+                                          Deadline deadline) override {
+    return pool_of(server)->call(commands, deadline);
+  }
+  Result<std::vector<HostPort>> masters(Deadline deadline) override;
+  HostPort owner_of(std::uint16_t slot) override {
+    Pool const pool = owner(slot);
+    return pool ? pool->server() : HostPort{};
+  }
+  std::uint64_t version() override {
+    MutexLock const lock(mutex_);
+    return version_;
+  }
+  void look_around(Deadline deadline) override { refresh(deadline); }
+  bool is_one() const override { return false; }
+  void learn_time(std::uint16_t slot, std::uint64_t unix_ms) override {
+    if (Pool const pool = owner(slot); pool) pool->learn_time(unix_ms);
+  }
+  std::uint64_t estimated_unix_ms(std::uint16_t slot) override {
+    Pool const pool = owner(slot);
+    return pool ? pool->estimated_unix_ms() : 0;
+  }
+
+ private:
+  /// Commands of one call that go to one server.
+  struct Group {
+    Pool pool;
+    bool is_asking = false;
+    std::vector<std::size_t> indexes;
+  };
+
+  Pool owner(std::uint16_t slot) HOLDFAST_EXCLUDES(mutex_) {
+    MutexLock const lock(mutex_);
+    return owners_.empty() ? nullptr : owners_[slot];
+  }
+  Pool pool_of(HostPort const& server) HOLDFAST_EXCLUDES(mutex_) {
+    MutexLock const lock(mutex_);
+    return pool_locked(server);
+  }
+  Pool pool_locked(HostPort const& server) HOLDFAST_REQUIRES(mutex_);
+  bool has_map() HOLDFAST_EXCLUDES(mutex_) {
+    MutexLock const lock(mutex_);
+    return !owners_.empty() && !is_stale_;
+  }
+  void mark_stale() HOLDFAST_EXCLUDES(mutex_) {
+    MutexLock const lock(mutex_);
+    is_stale_ = true;
+  }
+  bool refresh(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
+  bool learn_map(RedisReply const& reply, HostPort const& asked) HOLDFAST_EXCLUDES(mutex_);
+  std::vector<HostPort> known_servers() HOLDFAST_EXCLUDES(mutex_);
+  Result<std::vector<Group>> group(std::vector<RoutedCommand> const& commands,
+                                   std::vector<std::size_t> const& open) HOLDFAST_EXCLUDES(mutex_);
+  Result<void> send(Group const& group, std::vector<RoutedCommand> const& commands,
+                    std::vector<RedisReply>& replies, Deadline deadline);
+  void follow(Redirect const& redirect) HOLDFAST_EXCLUDES(mutex_);
+
+  RedisOptions const options_;
+  Resolver& resolver_;
+  Mutex mutex_;
+  std::map<std::string, Pool> pools_ HOLDFAST_GUARDED_BY(mutex_);
+  Owners owners_ HOLDFAST_GUARDED_BY(mutex_);
+  bool is_stale_ HOLDFAST_GUARDED_BY(mutex_) = false;
+  std::uint64_t version_ HOLDFAST_GUARDED_BY(mutex_) = 1;
+  Deadline refresh_again_ HOLDFAST_GUARDED_BY(mutex_){};
+};
+
+Pool Cluster::pool_locked(HostPort const& server) {
+  Pool& pool = pools_[name_of(server)];
+  if (!pool) {
+    pool = std::make_shared<RedisPool>(server, options_, resolver_, /*must_be_master=*/false);
+  }
+  return pool;
+}
+
+std::vector<HostPort> Cluster::known_servers() {
+  std::vector<HostPort> out;
+  MutexLock const lock(mutex_);
+  for (Pool const& pool : owners_) {
+    if (pool && std::find(out.begin(), out.end(), pool->server()) == out.end()) {
+      out.push_back(pool->server());
+    }
+  }
+  for (HostPort const& server : options_.servers) {
+    if (std::find(out.begin(), out.end(), server) == out.end()) out.push_back(server);
+  }
+  return out;
+}
+
+/// Returns: whether there is a map that may be used.
+bool Cluster::refresh(Deadline deadline) {
+  constexpr std::chrono::milliseconds kPause{50};
+  {
+    MutexLock const lock(mutex_);
+    auto const now = Clock::now();
+    if (now < refresh_again_) return !owners_.empty();
+    refresh_again_ = now + kPause;
+  }
+  for (HostPort const& server : known_servers()) {
+    auto const now = Clock::now();
+    if (now >= deadline) break;
+    Deadline const soon = std::min(deadline, now + options_.timeout / 3);
+    // A connection of its own: a pool whose breaker is open must not keep us from asking.
+    auto const connection =
+        RedisConnection::open(server, resolver_, options_.reply_bytes_max, soon);
+    if (!connection) continue;
+    Result<RedisReply> const reply = (*connection)->call_one({"CLUSTER", "SLOTS"}, soon);
+    if (reply && learn_map(*reply, server)) return true;
+  }
+  MutexLock const lock(mutex_);
+  return !owners_.empty();
+}
+
+bool Cluster::learn_map(RedisReply const& reply, HostPort const& asked) {
+  if (reply.kind != RedisReply::Kind::Array || reply.items.empty()) return false;
+  MutexLock const lock(mutex_);
+  Owners owners(kSlotCount);
+  for (RedisReply const& range : reply.items) {
+    std::uint64_t const first = range.at(0).number();
+    std::uint64_t const last = range.at(1).number();
+    std::uint64_t const port = range.at(2).at(1).number();
+    if (first > last || last >= kSlotCount || port == 0 || port > 65'535) return false;
+    HostPort server{range.at(2).at(0).text, static_cast<std::uint16_t>(port)};
+    if (server.host.empty()) server.host = asked.host;
+    Pool const pool = pool_locked(server);
+    for (std::uint64_t slot = first; slot <= last; ++slot) owners[slot] = pool;
+  }
+  if (owners != owners_) ++version_;
+  owners_ = std::move(owners);
+  is_stale_ = false;
+  return true;
+}
+
+Result<std::vector<HostPort>> Cluster::masters(Deadline deadline) {
+  if (!has_map() && !refresh(deadline)) return unavailable("no server of the cluster answers");
+  std::vector<HostPort> out;
+  MutexLock const lock(mutex_);
+  for (Pool const& pool : owners_) {
+    if (!pool) return unavailable("a slot of the cluster has no server");
+    if (std::find(out.begin(), out.end(), pool->server()) == out.end()) {
+      out.push_back(pool->server());
+    }
+  }
+  return out;
+}
+
+Result<std::vector<Cluster::Group>> Cluster::group(std::vector<RoutedCommand> const& commands,
+                                                   std::vector<std::size_t> const& open) {
+  std::vector<Group> out;
+  MutexLock const lock(mutex_);
+  for (std::size_t const index : open) {
+    Pool const& pool = owners_[commands[index].slot];
+    if (!pool) return unavailable("a slot of the cluster has no server");
+    auto found = std::find_if(out.begin(), out.end(),
+                              [&pool](Group const& group) { return group.pool == pool; });
+    if (found == out.end()) found = out.insert(out.end(), Group{pool, false, {}});
+    found->indexes.push_back(index);
+  }
+  return out;
+}
+
+Result<void> Cluster::send(Group const& group, std::vector<RoutedCommand> const& commands,
+                           std::vector<RedisReply>& replies, Deadline deadline) {
+  std::vector<RedisCommand> out;
+  for (std::size_t const index : group.indexes) {
+    if (group.is_asking) out.push_back({{"ASKING"}});
+    out.push_back(commands[index].command);
+  }
+  Result<std::vector<RedisReply>> got = group.pool->call(std::move(out), deadline);
+  if (!got) {
+    mark_stale();
+    return Unexpected(got.error());
+  }
+  std::size_t const stride = group.is_asking ? 2 : 1;
+  for (std::size_t i = 0; i < group.indexes.size(); ++i) {
+    replies[group.indexes[i]] = std::move((*got)[i * stride + stride - 1]);
+  }
+  return {};
+}
+
+/// A slot has moved: its commands go to the new owner from now on.
+void Cluster::follow(Redirect const& redirect) {
+  MutexLock const lock(mutex_);
+  owners_[redirect.slot] = pool_locked(redirect.server);
+  ++version_;
+  is_stale_ = true;
+}
+
+Result<std::vector<RedisReply>> Cluster::call(std::vector<RoutedCommand> const& commands,
+                                              Deadline deadline) {
+  if (!has_map() && !refresh(deadline)) return unavailable("no server of the cluster answers");
+  std::vector<RedisReply> replies(commands.size());
+  std::vector<std::size_t> open(commands.size());
+  for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
+  for (int round = 0; round <= kRedirectsMax; ++round) {
+    Result<std::vector<Group>> groups = group(commands, open);
+    if (!groups) return Unexpected(groups.error());
+    open.clear();
+    std::vector<Group> asking;
+    bool must_wait = false;
+    for (std::size_t g = 0; g < groups->size() + asking.size(); ++g) {
+      Group const next = g < groups->size() ? (*groups)[g] : asking[g - groups->size()];
+      if (Result<void> const sent = send(next, commands, replies, deadline); !sent) {
+        return Unexpected(sent.error());
+      }
+      for (std::size_t const index : next.indexes) {
+        auto const redirect = redirect_of(replies[index], next.pool->server());
+        if (!redirect) continue;
+        switch (redirect->kind) {
+          case Redirect::Kind::Down:
+            mark_stale();
+            return unavailable("the cluster is down");
+          case Redirect::Kind::Moved:
+            follow(*redirect);
+            open.push_back(index);
+            break;
+          case Redirect::Kind::TryAgain:
+            must_wait = true;
+            open.push_back(index);
+            break;
+          case Redirect::Kind::Ask:
+            if (next.is_asking) {
+              open.push_back(index);
+            } else {
+              asking.push_back(Group{pool_of(redirect->server), true, {index}});
+            }
+            break;
+        }
+      }
+    }
+    if (open.empty()) return replies;
+    if (Clock::now() >= deadline) break;
+    constexpr std::chrono::milliseconds kTryAgain{20};
+    if (must_wait) std::this_thread::sleep_for(kTryAgain);
+  }
+  return unavailable("the cluster sends us around");
+}
+
+}  // namespace
+
+std::unique_ptr<RedisServers> make_redis_cluster(RedisOptions const& options, Resolver& resolver) {
+  return std::make_unique<Cluster>(options, resolver);
+}
+
+}  // namespace holdfast::discovery
