@@ -121,6 +121,7 @@ class Cluster final : public RedisServers {
     is_stale_ = true;
   }
   bool refresh(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
+  void ask_for_map(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
   bool learn_map(RedisReply const& reply, HostPort const& asked) HOLDFAST_EXCLUDES(mutex_);
   std::vector<HostPort> known_servers() HOLDFAST_EXCLUDES(mutex_);
   Result<std::vector<Group>> group(std::vector<RoutedCommand> const& commands,
@@ -136,6 +137,8 @@ class Cluster final : public RedisServers {
   Owners owners_ HOLDFAST_GUARDED_BY(mutex_);
   bool is_stale_ HOLDFAST_GUARDED_BY(mutex_) = false;
   std::uint64_t version_ HOLDFAST_GUARDED_BY(mutex_) = 1;
+  CondVar refreshed_;
+  bool is_refreshing_ HOLDFAST_GUARDED_BY(mutex_) = false;
   Deadline refresh_again_ HOLDFAST_GUARDED_BY(mutex_){};
 };
 
@@ -161,28 +164,41 @@ std::vector<HostPort> Cluster::known_servers() {
   return out;
 }
 
-/// Returns: whether there is a map that may be used.
+/// One thread asks, the others wait for it. Returns: whether there is a map that may be used.
 bool Cluster::refresh(Deadline deadline) {
   constexpr std::chrono::milliseconds kPause{50};
   {
     MutexLock const lock(mutex_);
-    auto const now = Clock::now();
-    if (now < refresh_again_) return !owners_.empty();
-    refresh_again_ = now + kPause;
+    if (is_refreshing_ || Clock::now() < refresh_again_) {
+      while (is_refreshing_) {
+        auto const now = Clock::now();
+        if (now >= deadline) break;
+        refreshed_.wait_for(mutex_, deadline - now);
+      }
+      return !owners_.empty();
+    }
+    is_refreshing_ = true;
   }
+  ask_for_map(deadline);
+  MutexLock const lock(mutex_);
+  is_refreshing_ = false;
+  refresh_again_ = Clock::now() + kPause;
+  refreshed_.notify_all();
+  return !owners_.empty();
+}
+
+void Cluster::ask_for_map(Deadline deadline) {
   for (HostPort const& server : known_servers()) {
     auto const now = Clock::now();
-    if (now >= deadline) break;
+    if (now >= deadline) return;
     Deadline const soon = std::min(deadline, now + options_.timeout / 3);
     // A connection of its own: a pool whose breaker is open must not keep us from asking.
     auto const connection =
         RedisConnection::open(server, resolver_, options_.reply_bytes_max, soon);
     if (!connection) continue;
     Result<RedisReply> const reply = (*connection)->call_one({"CLUSTER", "SLOTS"}, soon);
-    if (reply && learn_map(*reply, server)) return true;
+    if (reply && learn_map(*reply, server)) return;
   }
-  MutexLock const lock(mutex_);
-  return !owners_.empty();
 }
 
 bool Cluster::learn_map(RedisReply const& reply, HostPort const& asked) {

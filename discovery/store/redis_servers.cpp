@@ -87,6 +87,8 @@ class OneServer final : public RedisServers {
   Mutex mutex_;
   std::shared_ptr<RedisPool> pool_ HOLDFAST_GUARDED_BY(mutex_);
   std::uint64_t version_ HOLDFAST_GUARDED_BY(mutex_) = 1;
+  CondVar asked_;
+  bool is_asking_ HOLDFAST_GUARDED_BY(mutex_) = false;
   Deadline ask_again_ HOLDFAST_GUARDED_BY(mutex_){};
 };
 
@@ -127,15 +129,28 @@ void OneServer::forget_master(std::shared_ptr<RedisPool> const& pool) {
 Result<std::shared_ptr<RedisPool>> OneServer::find_master(Deadline deadline) {
   {
     MutexLock const lock(mutex_);
+    // One caller asks and the others wait for it, instead of all storming the sentinels.
+    while (!pool_ && is_asking_) {
+      auto const now = std::chrono::steady_clock::now();
+      if (now >= deadline) break;
+      asked_.wait_for(mutex_, deadline - now);
+    }
     if (pool_) return pool_;
-    // One caller asks; the others fail at once, instead of all storming the sentinels.
     auto const now = std::chrono::steady_clock::now();
-    if (now < ask_again_) return Unexpected(ErrorCode::Unavailable, "no master was found just now");
-    ask_again_ = now + options_.timeout / 2;
+    if (is_asking_ || now < ask_again_) {
+      return Unexpected(ErrorCode::Unavailable, "no master was found just now");
+    }
+    is_asking_ = true;
   }
+  constexpr std::chrono::milliseconds kPause{50};
   Result<HostPort> const master = ask_sentinels(deadline);
-  if (!master) return Unexpected(master.error());
-  return set_master(*master);
+  std::shared_ptr<RedisPool> const pool = master ? set_master(*master) : nullptr;
+  MutexLock const lock(mutex_);
+  is_asking_ = false;
+  ask_again_ = std::chrono::steady_clock::now() + kPause;
+  asked_.notify_all();
+  if (!pool) return Unexpected(master.error());
+  return pool;
 }
 
 Result<std::vector<RedisReply>> OneServer::call(std::vector<RedisCommand> const& commands,

@@ -117,8 +117,8 @@ Result<RedisWatch::Line> RedisWatch::open_line(HostPort const& server) {
   known = run_id;
   Result<RedisReply> const tracking =
       line.call_one({"CLIENT", "TRACKING", "ON", "REDIRECT", std::to_string(id->number()), "BCAST",
-                 "PREFIX", std::string(kHostingPrefix)},
-                deadline);
+                     "PREFIX", std::string(kHostingPrefix)},
+                    deadline);
   if (!tracking) return Unexpected(tracking.error());
   if (tracking->kind == RedisReply::Kind::Error) {
     return Unexpected(ErrorCode::Unavailable, "Redis: " + tracking->text);
