@@ -77,7 +77,9 @@ void add_settings(CommandLine& line, Settings& settings) {
   line.add("keys-per-replicator", settings.keys_per_replicator, "N",
            "Keys that one replicator may list, unless it has a quota of its own");
   line.group("State");
-  line.add("store", settings.store, "URL", "memory (one instance) or redis://HOST:PORT/DB");
+  line.add("store", settings.store, "URL",
+           "memory (one instance), redis://HOST:PORT/DB, redis-sentinel://HOST:PORT,…/MASTER or "
+           "redis-cluster://HOST:PORT,…");
   line.add("state-dir", settings.state_dir, "DIR", "Certificate and admin token");
   line.add("cluster-secret", settings.cluster_secret, "FILE",
            "Secret that all instances share: seals tickets, signs admission receipts");
@@ -125,12 +127,10 @@ Result<void> check_settings(Settings const& settings) {
     return malformed("--registration token needs --registration-token");
   if (settings.registration == "allow-list" && settings.allow_list.empty())
     return malformed("--registration allow-list needs --allow-list");
-  if (settings.store.starts_with("redis-sentinel://") ||
-      settings.store.starts_with("redis-cluster://")) {
-    return malformed("--store: Sentinel and Cluster are not there yet: use redis://HOST:PORT/DB");
-  }
-  if (settings.store != "memory" && !settings.store.starts_with("redis://")) {
-    return malformed("--store is memory or redis://HOST:PORT/DB");
+  if (settings.store != "memory" && !settings.store.starts_with("redis://") &&
+      !settings.store.starts_with("redis-sentinel://") &&
+      !settings.store.starts_with("redis-cluster://")) {
+    return malformed("--store is memory, redis://, redis-sentinel:// or redis-cluster://");
   }
   return {};
 }

@@ -66,7 +66,7 @@ using Owners = std::vector<Pool>;
 
 class Cluster final : public RedisServers {
  public:
-  Cluster(RedisOptions const& options, Resolver& resolver)
+  Cluster(RedisOptions const& options, RedisResolver& resolver)
       : options_(options), resolver_(resolver) {}
 
   Result<std::vector<RedisReply>> call(std::vector<RoutedCommand> const& commands,
@@ -131,7 +131,7 @@ class Cluster final : public RedisServers {
   void follow(Redirect const& redirect) HOLDFAST_EXCLUDES(mutex_);
 
   RedisOptions const options_;
-  Resolver& resolver_;
+  RedisResolver& resolver_;
   Mutex mutex_;
   std::map<std::string, Pool> pools_ HOLDFAST_GUARDED_BY(mutex_);
   Owners owners_ HOLDFAST_GUARDED_BY(mutex_);
@@ -328,7 +328,8 @@ Result<std::vector<RedisReply>> Cluster::call(std::vector<RoutedCommand> const& 
 
 }  // namespace
 
-std::unique_ptr<RedisServers> make_redis_cluster(RedisOptions const& options, Resolver& resolver) {
+std::unique_ptr<RedisServers> make_redis_cluster(RedisOptions const& options,
+                                                 RedisResolver& resolver) {
   return std::make_unique<Cluster>(options, resolver);
 }
 

@@ -83,7 +83,7 @@ RedisConnection::RedisConnection(int socket, std::size_t reply_bytes_max)
 RedisConnection::~RedisConnection() { ::close(socket_); }
 
 Result<std::unique_ptr<RedisConnection>> RedisConnection::open(HostPort const& server,
-                                                               Resolver& resolver,
+                                                               RedisResolver& resolver,
                                                                std::size_t reply_bytes_max,
                                                                Deadline deadline) {
   Result<std::vector<SocketAddress>> const addresses =

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "discovery/store/breaker.h"
 #include "discovery/store/redis_reply.h"
-#include "discovery/store/resolver.h"
+#include "discovery/store/redis_resolver.h"
 #include "registration/record.h"
 
 namespace holdfast::discovery {
@@ -29,7 +29,8 @@ struct RedisCommand {
 class RedisConnection {
  public:
   /// Errors: Unavailable.
-  static Result<std::unique_ptr<RedisConnection>> open(HostPort const& server, Resolver& resolver,
+  static Result<std::unique_ptr<RedisConnection>> open(HostPort const& server,
+                                                       RedisResolver& resolver,
                                                        std::size_t reply_bytes_max,
                                                        Deadline deadline);
   ~RedisConnection();

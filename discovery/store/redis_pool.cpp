@@ -35,7 +35,7 @@ std::vector<RedisCommand> load_commands() {
 
 }  // namespace
 
-RedisPool::RedisPool(HostPort server, RedisOptions const& options, Resolver& resolver,
+RedisPool::RedisPool(HostPort server, RedisOptions const& options, RedisResolver& resolver,
                      bool must_be_master)
     : server_(std::move(server)),
       options_(options),

@@ -27,7 +27,8 @@ namespace holdfast::discovery {
 /// Thread-safe.
 class RedisPool {
  public:
-  RedisPool(HostPort server, RedisOptions const& options, Resolver& resolver, bool must_be_master);
+  RedisPool(HostPort server, RedisOptions const& options, RedisResolver& resolver,
+            bool must_be_master);
 
   /// One round trip. Commands that failed because the server lost its scripts are sent once more.
   /// Errors: Unavailable.
@@ -54,7 +55,7 @@ class RedisPool {
 
   HostPort const server_;
   RedisOptions const options_;
-  Resolver& resolver_;
+  RedisResolver& resolver_;
   bool const must_be_master_;
   std::atomic<std::int64_t> clock_offset_ms_{0};  ///< Server's Unix time less our steady clock.
   Mutex mutex_;

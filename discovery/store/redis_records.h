@@ -127,7 +127,7 @@ class RedisRecords final : public RecordStore {
   StoreOptions const options_;
   RedisOptions const redis_;
   std::string const channel_;
-  Resolver resolver_;
+  RedisResolver resolver_;
   std::unique_ptr<RedisServers> const servers_;
 
   Mutex mutex_;

@@ -440,13 +440,13 @@ std::array<std::string, kScriptCount> make_names() {
 }  // namespace
 
 std::string_view script_text(Script script) {
-  static std::array<std::string, kScriptCount> const texts = make_texts();
-  return texts[static_cast<std::size_t>(script)];
+  static std::array<std::string, kScriptCount> const kTexts = make_texts();
+  return kTexts[static_cast<std::size_t>(script)];
 }
 
 std::string const& script_name(Script script) {
-  static std::array<std::string, kScriptCount> const names = make_names();
-  return names[static_cast<std::size_t>(script)];
+  static std::array<std::string, kScriptCount> const kNames = make_names();
+  return kNames[static_cast<std::size_t>(script)];
 }
 
 }  // namespace holdfast::discovery

@@ -26,7 +26,7 @@ std::vector<RedisCommand> commands_of(std::vector<RoutedCommand> const& routed) 
 /// One server: the one that is named, or the one that sentinels name.
 class OneServer final : public RedisServers {
  public:
-  OneServer(RedisOptions const& options, Resolver& resolver)
+  OneServer(RedisOptions const& options, RedisResolver& resolver)
       : options_(options), resolver_(resolver) {
     if (!has_sentinels()) pool_ = make_pool(options.servers.front());
   }
@@ -83,7 +83,7 @@ class OneServer final : public RedisServers {
   void forget_master(std::shared_ptr<RedisPool> const& pool) HOLDFAST_EXCLUDES(mutex_);
 
   RedisOptions const options_;
-  Resolver& resolver_;
+  RedisResolver& resolver_;
   Mutex mutex_;
   std::shared_ptr<RedisPool> pool_ HOLDFAST_GUARDED_BY(mutex_);
   std::uint64_t version_ HOLDFAST_GUARDED_BY(mutex_) = 1;
@@ -177,7 +177,8 @@ std::string name_of(HostPort const& server) {
   return server.host + ' ' + std::to_string(server.port);
 }
 
-std::unique_ptr<RedisServers> make_redis_servers(RedisOptions const& options, Resolver& resolver) {
+std::unique_ptr<RedisServers> make_redis_servers(RedisOptions const& options,
+                                                 RedisResolver& resolver) {
   if (options.kind == RedisOptions::Kind::Cluster) return make_redis_cluster(options, resolver);
   return std::make_unique<OneServer>(options, resolver);
 }

@@ -54,9 +54,11 @@ class RedisServers {
   virtual std::uint64_t estimated_unix_ms(std::uint16_t slot) = 0;
 };
 
-std::unique_ptr<RedisServers> make_redis_servers(RedisOptions const& options, Resolver& resolver);
+std::unique_ptr<RedisServers> make_redis_servers(RedisOptions const& options,
+                                                 RedisResolver& resolver);
 /// Of RedisOptions::Kind::Cluster.
-std::unique_ptr<RedisServers> make_redis_cluster(RedisOptions const& options, Resolver& resolver);
+std::unique_ptr<RedisServers> make_redis_cluster(RedisOptions const& options,
+                                                 RedisResolver& resolver);
 
 /// "host port", for maps.
 std::string name_of(HostPort const& server);

@@ -49,7 +49,7 @@ std::string channel_of(RedisOptions const& options) {
   return "holdfast:events:" + std::to_string(options.database);
 }
 
-RedisWatch::RedisWatch(RedisServers& servers, RedisOptions const& options, Resolver& resolver,
+RedisWatch::RedisWatch(RedisServers& servers, RedisOptions const& options, RedisResolver& resolver,
                        StoreWatcher& watcher, Hooks hooks)
     : servers_(servers),
       options_(options),

@@ -41,7 +41,7 @@ class RedisWatch {
     std::function<void()> on_flushed;                 ///< A server lost its data, or may have.
   };
 
-  RedisWatch(RedisServers& servers, RedisOptions const& options, Resolver& resolver,
+  RedisWatch(RedisServers& servers, RedisOptions const& options, RedisResolver& resolver,
              StoreWatcher& watcher, Hooks hooks);
   ~RedisWatch();
   RedisWatch(RedisWatch const&) = delete;
@@ -70,7 +70,7 @@ class RedisWatch {
 
   RedisServers& servers_;
   RedisOptions const options_;
-  Resolver& resolver_;
+  RedisResolver& resolver_;
   StoreWatcher& watcher_;
   Hooks const hooks_;
   std::string const channel_;

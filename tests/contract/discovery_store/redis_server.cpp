@@ -127,7 +127,7 @@ bool RedisServer::answers() const { return ask({"PING"}).text == "PONG"; }
 RedisReply RedisServer::ask(std::vector<std::string> words) const {
   RedisReply failed;
   failed.kind = RedisReply::Kind::Error;
-  Resolver resolver;
+  RedisResolver resolver;
   auto connection = RedisConnection::open(address(), resolver, 1 << 24, in_two_seconds());
   if (!connection) return failed;
   auto reply = (*connection)->call_one(std::move(words), in_two_seconds());

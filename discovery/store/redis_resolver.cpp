@@ -1,4 +1,4 @@
-#include "discovery/store/resolver.h"
+#include "discovery/store/redis_resolver.h"
 
 #include <cstring>
 #include <map>
@@ -34,7 +34,7 @@ std::optional<Addresses> ask_system(std::string const& host, std::string const& 
 
 }  // namespace
 
-struct Resolver::State {
+struct RedisResolver::State {
   struct Name {
     std::optional<Addresses> found;
     Deadline fresh_until{};
@@ -57,11 +57,11 @@ struct Resolver::State {
   }
 };
 
-Resolver::Resolver() : state_(std::make_shared<State>()) {}
-Resolver::~Resolver() = default;
+RedisResolver::RedisResolver() : state_(std::make_shared<State>()) {}
+RedisResolver::~RedisResolver() = default;
 
-Result<Addresses> Resolver::resolve(std::string const& host, std::uint16_t port,
-                                    Deadline deadline) {
+Result<Addresses> RedisResolver::resolve(std::string const& host, std::uint16_t port,
+                                         Deadline deadline) {
   std::string const port_text = std::to_string(port);
   if (std::optional<Addresses> literal = ask_system(host, port_text, AI_NUMERICHOST)) {
     return *std::move(literal);

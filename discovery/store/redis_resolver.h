@@ -26,14 +26,14 @@ struct SocketAddress {
 ///  2. What was found is used for kFresh, and longer while asking again fails.
 ///  3. Literal addresses are taken as they are.
 /// Thread-safe. A thread may outlive the object by the system's time-out; it holds what it needs.
-class Resolver {
+class RedisResolver {
  public:
   static constexpr std::chrono::seconds kFresh{30};
 
-  Resolver();
-  ~Resolver();
-  Resolver(Resolver const&) = delete;
-  Resolver& operator=(Resolver const&) = delete;
+  RedisResolver();
+  ~RedisResolver();
+  RedisResolver(RedisResolver const&) = delete;
+  RedisResolver& operator=(RedisResolver const&) = delete;
 
   /// Errors: Unavailable (unknown, or not in time).
   Result<std::vector<SocketAddress>> resolve(std::string const& host, std::uint16_t port,
