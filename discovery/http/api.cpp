@@ -9,7 +9,7 @@ Api::Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std
     : lookup_(store, observer),
       replicators_(store, own_urls, observer, parts),
       assignments_(store, own_urls),
-      info_(store, own_urls, std::move(version)) {}
+      info_(store, own_urls, std::move(version), parts) {}
 
 void Api::add_routes(Router& router) {
   lookup_.add_routes(router);

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "discovery/http/api.h"
+#include "discovery/http/operator_routes.h"
 #include "discovery/http/own_urls.h"
 #include "discovery/registry/record_store.h"
 #include "discovery/registry/watcher_fan.h"
@@ -50,6 +51,7 @@ class App {
   std::unique_ptr<RecordStore> store_;
   Router router_;
   std::unique_ptr<Api> api_;
+  std::unique_ptr<OperatorRoutes> operator_;
   std::unique_ptr<HttpServer> public_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Registrations> registrations_;  ///< Last: its threads use all the others.
