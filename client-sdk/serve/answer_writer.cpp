@@ -13,7 +13,8 @@ constexpr std::string_view kAllowName = "Access-Control-Allow-Origin";
 constexpr std::string_view kAllowValue = "*";
 constexpr std::string_view kExposeName = "Access-Control-Expose-Headers";
 constexpr std::string_view kExposeValue =
-    "Retry-After, Replay-Nonce, Location, Age, ETag, Warning, RateLimit, RateLimit-Policy";
+    "Retry-After, Replay-Nonce, Location, Link, Age, ETag, Warning, RateLimit, RateLimit-Policy, "
+    "Holdfast-Expires-In";
 
 void append_number(std::string& to, std::size_t value) {
   std::array<char, 24> text;

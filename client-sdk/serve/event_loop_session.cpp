@@ -353,7 +353,9 @@ EventLoop::Next EventLoop::park(Session& session, WaitFor wait) {
       return answer(session, overloaded_exchange(shared_.closing_after_answers));
   }
   in_hand.event = std::move(wait.event);
-  in_hand.wait_until = now_ + std::clamp(wait.at_most, Duration(0), shared_.options.wait_max);
+  auto const until = now_ + std::clamp(wait.at_most, Duration(0), shared_.options.wait_max);
+  in_hand.wait_until = in_hand.has_waited ? std::min(in_hand.wait_until, until) : until;
+  in_hand.has_waited = true;
   waits_.emplace(in_hand.wait_until, session.id);
   set_phase(session, Phase::Parked);
   return Next::Wait;

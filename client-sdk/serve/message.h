@@ -70,7 +70,8 @@ struct HttpResponse {
 };
 
 /// "Ask me again when `event` is notified, or `at_most` from now, whichever is first." The connection keeps
-/// neither a thread nor a worker meanwhile. A handler called with Call::Deadline must not answer with this.
+/// neither a thread nor a worker meanwhile. A handler called with Call::Deadline must not answer with this. Waiting again
+/// after an event does not hold the request longer than the first `at_most` said.
 struct WaitFor {
   std::string event;
   Duration at_most;

@@ -33,7 +33,8 @@ struct InHand {
   Call call = Call::First;
   std::uint64_t sequence_before = 0;  ///< Of the notifications, before the handler looked.
   std::string event{};                ///< While parked.
-  std::chrono::steady_clock::time_point wait_until{};  ///< While parked.
+  bool has_waited = false;
+  std::chrono::steady_clock::time_point wait_until{};  ///< Since it first waited.
 };
 
 /// One connection and what it is doing, on its loop. An idle one has neither collector nor request.
