@@ -106,10 +106,10 @@ void Admission::drop_banned() {
   for (PublicKey const& id : gone) static_cast<void>(store_.deregister(id).ok());
 }
 
-Verdict Admission::judge(Candidate const& candidate) {
+AdmissionVerdict Admission::judge(Applicant const& candidate) {
   auto const refuse = [](ProblemType type, std::string detail,
                          std::optional<std::uint64_t> retry_after_s = std::nullopt) {
-    return Verdict{problem_document(type, std::move(detail), retry_after_s), false};
+    return AdmissionVerdict{problem_document(type, std::move(detail), retry_after_s), false};
   };
   if (auto banned = refused_by_ban(candidate.id, candidate.source); banned)
     return {std::move(banned), false};
@@ -125,7 +125,7 @@ Verdict Admission::judge(Candidate const& candidate) {
   return {std::nullopt, trusted};
 }
 
-std::optional<std::string> Admission::mode_refusal(Candidate const& candidate, bool token_is_good) {
+std::optional<std::string> Admission::mode_refusal(Applicant const& candidate, bool token_is_good) {
   bool const admitted_before = candidate.is_known || candidate.receipt;
   switch (options_.mode) {
     case RegistrationMode::Open:
@@ -146,7 +146,7 @@ std::optional<std::string> Admission::mode_refusal(Candidate const& candidate, b
   return "not allowed";
 }
 
-std::optional<std::string> Admission::network_refusal(Candidate const& candidate) const {
+std::optional<std::string> Admission::network_refusal(Applicant const& candidate) const {
   std::optional<IpAddress> const source = IpAddress::parse(candidate.source);
   if (!source || options_.policy.is_lab(*source)) return std::nullopt;
   MutexLock const lock(mutex_);

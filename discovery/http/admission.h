@@ -46,7 +46,7 @@ struct AdmissionFiles {
 };
 
 /// One that wants to register. Everything but the token is proven already.
-struct Candidate {
+struct Applicant {
   PublicKey id;
   std::string source;              ///< The address it comes from.
   std::string token;               ///< Operator's token or invite; may be empty.
@@ -54,7 +54,7 @@ struct Candidate {
   std::optional<Receipt> receipt;  ///< Checked.
 };
 
-struct Verdict {
+struct AdmissionVerdict {
   std::optional<registration::ProblemDetails> refused;
   bool trusted = false;  ///< May name addresses that it does not come from.
 };
@@ -78,7 +78,7 @@ class Admission final : public StoreWatcher {
   void drop_banned();
 
   /// Calls the store.
-  Verdict judge(Candidate const& candidate);
+  AdmissionVerdict judge(Applicant const& candidate);
   /// Whether `id` or where it comes from is banned. Calls the store if something changed there.
   std::optional<registration::ProblemDetails> refused_by_ban(PublicKey const& id,
                                                              std::string const& source);
@@ -125,8 +125,8 @@ class Admission final : public StoreWatcher {
   Result<Lists> read_lists();
   bool knows_token(std::string const& token) const HOLDFAST_EXCLUDES(mutex_);
   bool take_invite(std::string const& code);
-  std::optional<std::string> mode_refusal(Candidate const& candidate, bool token_is_good);
-  std::optional<std::string> network_refusal(Candidate const& candidate) const
+  std::optional<std::string> mode_refusal(Applicant const& candidate, bool token_is_good);
+  std::optional<std::string> network_refusal(Applicant const& candidate) const
       HOLDFAST_EXCLUDES(mutex_);
   void trust(PublicKey const& id) HOLDFAST_EXCLUDES(mutex_);
 

@@ -92,7 +92,7 @@ HttpOutcome ReplicatorRoutes::authenticated(HttpRequest const& request, WriteRou
   }
   observer_.on_write(route, problem_type(answer));
   HttpResponse response = to_response(std::move(answer));
-  if (Result<std::string> const fresh = issue_nonce(store_, Freshness::Recent); fresh)
+  if (Result<std::string> const fresh = issue_nonce(store_); fresh)
     response.headers.set("Replay-Nonce", *fresh);
   return response;
 }
@@ -164,7 +164,7 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::store_record(
   std::optional<Receipt> const receipt = receipt_in(body, record.record, request.peer);
   bool trusted = false;
   if (parts_.admission != nullptr) {
-    Verdict verdict = parts_.admission->judge({.id = id,
+    AdmissionVerdict verdict = parts_.admission->judge({.id = id,
                                                .source = request.peer.ip,
                                                .token = body.token,
                                                .is_known = kept.ok(),
