@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,13 +44,6 @@ struct Arguments {
   Duration interval{5'000};
   std::string admin = "127.0.0.1:9091";
   std::string out;
-  std::string node;  ///< doctor: the id of one's own node.
-  // admin:
-  std::string action;
-  std::string token_file;
-  std::string reason;
-  std::optional<Duration> life;
-  std::optional<std::uint64_t> keys;
 };
 
 Exit exit_of(Error const& error);
@@ -72,7 +64,6 @@ Exit cat(Settings const& settings, Arguments const& arguments);
 Exit watch(Settings const& settings, Arguments const& arguments);
 Exit status(Settings const& settings, Arguments const& arguments);
 Exit doctor(Settings const& settings, Arguments const& arguments);
-Exit admin(Settings const& settings, Arguments const& arguments);
 Exit keygen(Settings const& settings, Arguments const& arguments);
 
 /// The whole program.

@@ -88,17 +88,31 @@ Judgement Directory::judge(Instant now) const {
 }
 
 DirectoryAnswer Directory::look_up(LookupQuery const& query, Instant now, std::string& body) {
-  DirectoryAnswer answer;
-  if (!is_loaded_.load(std::memory_order_acquire)) return answer;
-  std::int64_t const lost_since_ms = lost_since_ms_.load(std::memory_order_relaxed);
-  AnswerWish const wish = wish_of(query);
-  Judgement const judgement = judge(now);
+  if (!is_loaded_.load(std::memory_order_acquire)) return {};
   Shard& shard = shard_of(query.key);
   MutexLock const lock(shard.mutex);
   HostingView const set = shard.sets.find(query.key);
   if (!set.is_there()) return answer_miss(shard, query.key, now);
+  return answer_hit(shard, set, query, now, body);
+}
+
+DirectoryAnswer Directory::look_up_here(LookupQuery const& query, Instant now, std::string& body) {
+  DirectoryAnswer not_here;
+  not_here.status = DirectoryStatus::Wait;
+  if (!is_loaded_.load(std::memory_order_acquire)) return not_here;
+  Shard& shard = shard_of(query.key);
+  MutexLock const lock(shard.mutex);
+  HostingView const set = shard.sets.find(query.key);
+  return set.is_there() ? answer_hit(shard, set, query, now, body) : not_here;
+}
+
+DirectoryAnswer Directory::answer_hit(Shard& shard, HostingView const& set,
+                                      LookupQuery const& query, Instant now, std::string& body) {
   ++shard.counters.hits;
-  WrittenAnswer const written = shard.writer.write(set, table_, wish, judgement, body);
+  Judgement const judgement = judge(now);
+  WrittenAnswer const written = shard.writer.write(set, table_, wish_of(query), judgement, body);
+  DirectoryAnswer answer;
+  std::int64_t const lost_since_ms = lost_since_ms_.load(std::memory_order_relaxed);
   bool const is_away = lost_since_ms != 0;
   if (is_away) {
     answer.degraded_for =
@@ -198,6 +212,14 @@ void Directory::fail(FetchToken const& token, Instant now) {
   if (found == shard.fetching.end() || found->second.number != token.number) return;
   shard.fetching.erase(found);
   shard.misses.put(name_of(token.key), MissKind::Away, now, options_.away_life);
+}
+
+void Directory::abandon(FetchToken const& token) {
+  Shard& shard = shard_of(token.key);
+  MutexLock const lock(shard.mutex);
+  auto const found = shard.fetching.find(token.key);
+  if (found == shard.fetching.end() || found->second.number != token.number) return;
+  shard.fetching.erase(found);
 }
 
 std::optional<bool> Directory::is_hosted(DiscoveryKey const& key, Instant now) {

@@ -50,7 +50,7 @@ enum class DirectoryStatus : std::uint8_t {
   ProjectKeySent,
   Away,        ///< The store does not answer and nothing is known.
   Fetch,       ///< Not known here: the caller fetches it and calls fill() or fail().
-  Wait,        ///< Somebody else is fetching it.
+  Wait,        ///< Somebody else is fetching it, or (look_up_here) somebody would have to.
   Overloaded,  ///< Too many fetches are under way.
 };
 
@@ -94,10 +94,15 @@ class Directory final : public StoreWatcher {
 
   /// Found: appends the answer's JSON to `body`. Otherwise leaves it alone.
   DirectoryAnswer look_up(LookupQuery const& query, Instant now, std::string& body);
+  /// As look_up(), but begins no fetch and counts no asking: Found and NobodyCanServe are answers, Wait is anything that
+  /// look_up() should be asked for.
+  DirectoryAnswer look_up_here(LookupQuery const& query, Instant now, std::string& body);
   /// What a fetch brought. `is_project_key`: the set is empty, and that of the key's hash is not.
   void fill(FetchToken const& token, HostingSet const& set, bool is_project_key, Instant now);
-  /// The fetch failed or was not begun.
+  /// The store did not answer.
   void fail(FetchToken const& token, Instant now);
+  /// The fetch was not begun.
+  void abandon(FetchToken const& token);
   /// Whether the key has a line that counts, if that is known here.
   std::optional<bool> is_hosted(DiscoveryKey const& key, Instant now);
   /// Why each host of the key is or is not in an answer; empty if the key is not known here.
@@ -105,10 +110,6 @@ class Directory final : public StoreWatcher {
 
   /// Replicators a key can be given to, with what stands against the others. Not older than 200 ms.
   std::shared_ptr<CandidateView const> candidates(Instant now);
-  /// `prefix_bits`: 24 for IPv4; 48 or 64 for IPv6.
-  std::size_t registrations_from(IpAddress const& address, unsigned prefix_bits) const {
-    return table_.registrations_from(address, prefix_bits);
-  }
   std::size_t replicator_count() const { return table_.size(); }
 
   /// While it is on, a replicator whose lease ran out counts as long as it passed a probe within one lease.
@@ -154,6 +155,8 @@ class Directory final : public StoreWatcher {
   Shard& shard_of(DiscoveryKey const& key) const;
   MissTable::Name name_of(DiscoveryKey const& key) const;
   Judgement judge(Instant now) const;
+  DirectoryAnswer answer_hit(Shard& shard, HostingView const& set, LookupQuery const& query,
+                             Instant now, std::string& body) HOLDFAST_REQUIRES(shard.mutex);
   DirectoryAnswer answer_miss(Shard& shard, DiscoveryKey const& key, Instant now)
       HOLDFAST_REQUIRES(shard.mutex);
   DirectoryAnswer begin_fetch(Shard& shard, DiscoveryKey const& key, Instant now)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -88,7 +89,6 @@ std::unique_ptr<RowText const> RowText::of(ReplicatorEntry const& entry) {
   out->accept = record.accept;
   out->record = entry.signed_record;
   out->observed_host = entry.observed_host;
-  out->observed = IpAddress::parse(entry.observed_host);
   return out;
 }
 

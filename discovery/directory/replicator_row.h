@@ -3,11 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/ip_network.h"
 #include "crypto/keys.h"
 #include "discovery/registry/placement.h"
 #include "discovery/registry/record_store.h"
@@ -34,7 +32,6 @@ struct RowText {
   registration::AcceptMode accept = registration::AcceptMode::Listed;
   Bytes record;
   std::string observed_host;
-  std::optional<IpAddress> observed;
 
   /// Returns: null if the record cannot be opened or is not `entry.id`'s. Why checked: a store that was tampered with
   /// must not reach a client.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/check.h"
 
@@ -29,10 +30,6 @@ std::uint32_t load_permille(registration::LoadFigures const& load, std::uint64_t
 bool is_full(registration::LoadFigures const& load, std::uint64_t projects,
              std::uint64_t capacity) {
   return load.storage_full || (capacity > 0 && std::max(projects, load.projects) >= capacity);
-}
-
-std::vector<unsigned> counted_prefixes(IpAddress const& address) {
-  return address.is_v4() ? std::vector<unsigned>{24} : std::vector<unsigned>{48, 64};
 }
 
 Verdict candidate_standing(Row const& row, RowText const& text, Judgement const& judgement) {
@@ -103,23 +100,10 @@ void ReplicatorTable::set_flag(Row& row, Row::Flag flag, bool on) {
   }
 }
 
-void ReplicatorTable::count_networks(RowText const& text, int by) {
-  if (!text.observed) return;
-  for (unsigned const bits : counted_prefixes(*text.observed)) {
-    auto const at = networks_.try_emplace({network_of(*text.observed, bits), bits}, 0).first;
-    at->second += static_cast<std::size_t>(static_cast<std::ptrdiff_t>(by));
-    if (at->second == 0) networks_.erase(at);
-  }
-}
-
 void ReplicatorTable::set_text(Row& row, std::unique_ptr<RowText const> text) {
-  if (text != nullptr) {
-    count_networks(*text, 1);
-    ++borne_;
-  }
+  if (text != nullptr) ++borne_;
   std::unique_ptr<RowText const> old(row.text.exchange(text.release(), std::memory_order_acq_rel));
   if (old == nullptr) return;
-  count_networks(*old, -1);
   --borne_;
   retired_.push_back(std::move(old));
 }
@@ -281,13 +265,6 @@ std::shared_ptr<CandidateView const> ReplicatorTable::candidates(Judgement const
   view_made_ms_ = judgement.now_ms;
   is_view_old_ = false;
   return view_;
-}
-
-std::size_t ReplicatorTable::registrations_from(IpAddress const& address,
-                                                unsigned prefix_bits) const {
-  MutexLock const lock(mutex_);
-  auto const found = networks_.find({network_of(address, prefix_bits), prefix_bits});
-  return found == networks_.end() ? 0 : found->second;
 }
 
 std::size_t ReplicatorTable::size() const {

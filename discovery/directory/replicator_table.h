@@ -4,12 +4,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -81,8 +79,6 @@ class ReplicatorTable {
   /// A view not older than 200 ms, and younger than the last change but of load and lease.
   std::shared_ptr<CandidateView const> candidates(Judgement const& judgement);
 
-  /// How many replicators registered from this network. `prefix_bits`: 24 for IPv4; 48 or 64 for IPv6.
-  std::size_t registrations_from(IpAddress const& address, unsigned prefix_bits) const;
   std::size_t size() const;
 
  private:
@@ -98,7 +94,6 @@ class ReplicatorTable {
   void write(ReplicatorEntry const& entry, std::int64_t now_ms) HOLDFAST_REQUIRES(mutex_);
   void write_load(Named& named, registration::LoadFigures const& load) HOLDFAST_REQUIRES(mutex_);
   void set_text(Row& row, std::unique_ptr<RowText const> text) HOLDFAST_REQUIRES(mutex_);
-  void count_networks(RowText const& text, int by) HOLDFAST_REQUIRES(mutex_);
   static void set_flag(Row& row, Row::Flag flag, bool on);
 
   std::array<std::atomic<Row*>, kChunks> chunks_{};
@@ -110,7 +105,6 @@ class ReplicatorTable {
   std::uint32_t rows_made_ HOLDFAST_GUARDED_BY(mutex_) = 0;
   std::size_t borne_ HOLDFAST_GUARDED_BY(mutex_) = 0;  ///< Rows with a text.
   std::vector<std::unique_ptr<RowText const>> retired_ HOLDFAST_GUARDED_BY(mutex_);
-  std::map<std::pair<IpAddress, unsigned>, std::size_t> networks_ HOLDFAST_GUARDED_BY(mutex_);
   std::shared_ptr<CandidateView const> view_ HOLDFAST_GUARDED_BY(mutex_);
   std::int64_t view_made_ms_ HOLDFAST_GUARDED_BY(mutex_) = 0;
   bool is_view_old_ HOLDFAST_GUARDED_BY(mutex_) = true;

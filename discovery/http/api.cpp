@@ -6,13 +6,11 @@ namespace holdfast::discovery {
 
 Api::Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version,
          RegistrationParts parts)
-    : lookup_(store, observer),
-      replicators_(store, own_urls, observer, parts),
+    : replicators_(store, own_urls, observer, parts),
       assignments_(store, own_urls),
-      info_(store, own_urls, std::move(version), parts) {}
+      info_(store, own_urls, std::move(version)) {}
 
 void Api::add_routes(Router& router) {
-  lookup_.add_routes(router);
   info_.add_routes(router);
   replicators_.add_routes(router);
   assignments_.add_routes(router);

@@ -4,7 +4,6 @@
 
 #include "discovery/http/assignment_routes.h"
 #include "discovery/http/info_routes.h"
-#include "discovery/http/lookup_routes.h"
 #include "discovery/http/observer.h"
 #include "discovery/http/own_urls.h"
 #include "discovery/http/replicator_routes.h"
@@ -14,12 +13,11 @@
 namespace holdfast::discovery {
 
 /// The discovery API (docs/formats/discovery-api.md) as plain functions from request to response, over a RecordStore;
-/// put together from one class for each group of routes.
+/// put together from one class for each group of routes. Look-ups are LookupService's.
 ///
 /// Rules for all of them:
 ///  1. Keys that are asked for are neither stored nor logged nor repeated in an error.
-///  2. No answer may be cached: `expires_in` counts from the moment of the answer.
-///  3. A store that does not answer is 503 with Retry-After on every route that needs it.
+///  2. A store that does not answer is 503 with Retry-After on every route that needs it.
 ///
 /// Thread-safety: all handlers may run at once; the state is the store's.
 class Api {
@@ -31,7 +29,6 @@ class Api {
   void add_routes(Router& router);
 
  private:
-  LookupRoutes lookup_;
   ReplicatorRoutes replicators_;
   AssignmentRoutes assignments_;
   InfoRoutes info_;

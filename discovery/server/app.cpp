@@ -25,7 +25,14 @@ void print_listening(HostPort const& at, char const* what) {
 
 App::App(Settings settings) : settings_(std::move(settings)), metrics_(kVersion) {}
 
-App::~App() = default;
+/// The store goes before whom it tells of its changes, and after whoever asks it.
+App::~App() {
+  public_.reset();
+  admin_.reset();
+  if (registrations_ != nullptr) registrations_->stop();
+  if (lookups_ != nullptr) lookups_->stop();
+  store_.reset();
+}
 
 Result<void> App::start() {
   if (Result<void> const opened = open_store(); !opened) return opened;
@@ -34,8 +41,12 @@ Result<void> App::start() {
       Registrations::make(settings_, *store_, metrics_);
   if (!registrations) return Unexpected(registrations.error());
   registrations_ = *std::move(registrations);
-  watchers_ = std::make_unique<WatcherFan>(registrations_->watchers());
+  open_lookups();
+  std::vector<StoreWatcher*> watchers = lookups_->watchers();
+  for (StoreWatcher* const each : registrations_->watchers()) watchers.push_back(each);
+  watchers_ = std::make_unique<WatcherFan>(std::move(watchers));
   store_->watch(*watchers_);
+  lookups_->start();
   Result<OwnUrls> const own_urls = start_public();
   if (!own_urls) return Unexpected(own_urls.error());
   print_listening({settings_.listen.host, public_->port()}, "public");
@@ -57,6 +68,16 @@ Result<void> App::open_store() {
   if (!redis) return Unexpected(redis.error());
   store_ = make_redis_store(options, *redis);
   return {};
+}
+
+void App::open_lookups() {
+  LookupServiceOptions options;
+  options.limits.mode = *rate_mode_from_name(settings_.rate_limit);
+  lookups_ =
+      std::make_unique<LookupService>(*store_, metrics_, options, [this](std::string const& event) {
+        HttpServer* const server = notified_;
+        if (server != nullptr) server->notify(event);
+      });
 }
 
 Result<CertificateFiles> App::certificate(OwnUrls const& own_urls) const {
@@ -87,6 +108,8 @@ Result<OwnUrls> App::start_public() {
   std::fflush(stdout);
   api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, registrations_->parts());
   api_->add_routes(router_);
+  lookups_->add_routes(router_);
+  notified_ = public_.get();
   if (Result<void> const started = public_->start(); !started) return Unexpected(started.error());
   registrations_->start([this](std::string const& event) { public_->notify(event); });
   return own_urls;
@@ -104,10 +127,6 @@ Result<void> App::start_admin() {
     return std::nullopt;
   };
   admin_ = std::make_unique<AdminServer>(std::move(options));
-  operator_ = std::make_unique<OperatorRoutes>(
-      *store_, registrations_->admission(),
-      [this](HttpRequest& lookup) { return router_.handle(lookup); });
-  operator_->add_routes(admin_->router());
   return admin_->start();
 }
 
@@ -132,6 +151,7 @@ void App::drain() {
   public_->stop(settings_.grace);
   admin_->stop(Duration(0));
   registrations_->stop();
+  lookups_->stop();
 }
 
 }  // namespace holdfast::discovery

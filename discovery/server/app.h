@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 #include "discovery/http/api.h"
-#include "discovery/http/operator_routes.h"
+#include "discovery/http/lookup_service.h"
 #include "discovery/http/own_urls.h"
 #include "discovery/registry/record_store.h"
 #include "discovery/registry/watcher_fan.h"
@@ -43,16 +43,18 @@ class App {
   Result<void> start_admin();
   std::string metrics_text() const;
   bool store_answers() const;
+  void open_lookups();
 
   Settings settings_;
   std::atomic<bool> draining_{false};
   Metrics metrics_;
   std::unique_ptr<WatcherFan> watchers_;
   std::unique_ptr<RecordStore> store_;
+  std::unique_ptr<LookupService> lookups_;
   Router router_;
   std::unique_ptr<Api> api_;
-  std::unique_ptr<OperatorRoutes> operator_;
   std::unique_ptr<HttpServer> public_;
+  std::atomic<HttpServer*> notified_{nullptr};  ///< `public_` while it can be notified.
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Registrations> registrations_;  ///< Last: its threads use all the others.
 };

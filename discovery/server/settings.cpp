@@ -86,6 +86,8 @@ void add_settings(CommandLine& line, Settings& settings) {
   line.group("Operation");
   line.add("admin-listen", settings.admin_listen, "Plain HTTP for /metrics, /livez and /readyz");
   line.add("workers", settings.workers, "N", "Threads that answer requests");
+  line.add_choice("rate-limit", settings.rate_limit, {"off", "measure", "enforce"},
+                  "Budgets for each client network: not at all, only counted, or kept to");
   line.add("grace", settings.grace, "How long SIGTERM waits for requests in hand");
   add_log_flags(line, settings.log);
 }

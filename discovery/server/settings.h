@@ -22,6 +22,7 @@ struct Settings {
   std::string state_dir;
   Duration lease{60'000};
   std::uint64_t workers = 16;
+  std::string rate_limit = "enforce";
   Duration grace{10'000};
   HostPort admin_listen{"127.0.0.1", 9090};
   LogOptions log;

@@ -273,24 +273,6 @@ TEST(Directory, AnotherInstancesWrongClockMattersNowhere) {
   EXPECT_EQ(late.endpoints()[0].expires_in_s, left);
 }
 
-TEST(Directory, RegistrationsAreCountedByNetwork) {
-  World world;
-  world.add(1, {.observed = "192.0.2.7"});
-  world.add(2, {.observed = "192.0.2.200"});
-  world.add(3, {.observed = "2001:db8:1:2::7"});
-  world.add(4, {.observed = "2001:db8:1:3::7"});
-  auto const from = [&](char const* text, unsigned bits) {
-    return world.directory.registrations_from(*IpAddress::parse(text), bits);
-  };
-  EXPECT_EQ(from("192.0.2.1", 24), 2u);
-  EXPECT_EQ(from("2001:db8:1:2::1", 64), 1u);
-  EXPECT_EQ(from("2001:db8:1::1", 48), 2u);
-  world.add(1, {.observed = "198.51.100.1", .seq = 2});
-  world.directory.on_gone(pair_of(3).public_key);
-  EXPECT_EQ(from("192.0.2.1", 24), 1u);
-  EXPECT_EQ(from("2001:db8:1::1", 48), 1u);
-}
-
 TEST(Directory, CandidatesSayWhoTakesOnKeys) {
   World world;
   registration::LoadFigures full;

@@ -1,5 +1,6 @@
 #include "discovery/http/api.h"
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,10 +11,13 @@
 #include <nlohmann/json.hpp>
 
 #include "crypto/keys.h"
+#include "discovery/http/lookup_service.h"
+#include "discovery/registry/watcher_fan.h"
 #include "discovery/store/memory_store.h"
 #include "registration/api.h"
 #include "registration/http_signature.h"
 #include "registration/record.h"
+#include "support/held_requests.h"
 #include "support/record_store_double.h"
 
 namespace holdfast::discovery {
@@ -50,7 +54,7 @@ class FlakyStore final : public RecordStoreDouble {
  public:
   explicit FlakyStore(std::unique_ptr<RecordStore> inner)
       : RecordStoreDouble(inner.get()), inner_(std::move(inner)) {}
-  bool down = false;
+  std::atomic<bool> down{false};
 
  protected:
   std::optional<Unexpected> refusal() override {
@@ -65,12 +69,19 @@ class FlakyStore final : public RecordStoreDouble {
 class ApiTest : public testing::Test {
  protected:
   ApiTest()
-      : store(make_memory_store(StoreOptions{}, [this] { return now_ms; })),
+      : store(make_memory_store(StoreOptions{}, [this] { return now_ms.load(); })),
         api(store, *OwnUrls::parse({kOwnUrl, "https://second.example.org:8443"}), observer,
-            "0.1.0") {
+            "0.1.0"),
+        lookups(
+            store, observer, {}, [this](std::string const& event) { held.notify(event); },
+            [this] { return Instant(Duration(static_cast<std::int64_t>(now_ms - kStartMs))); }) {
     EXPECT_TRUE(init_crypto().ok());
     api.add_routes(router);
+    lookups.add_routes(router);
+    store.watch(watchers);
+    lookups.start();
   }
+  ~ApiTest() override { lookups.stop(); }
 
   HttpResponse send(HttpRequest request) {
     std::string const target = request.target;
@@ -84,7 +95,7 @@ class ApiTest : public testing::Test {
       }
     }
     request.peer = {"203.0.113.7", 1};
-    return std::get<HttpResponse>(router.handle(request));
+    return held.answer(router, request);
   }
   HttpResponse get(std::string const& target) {
     HttpRequest request;
@@ -156,11 +167,15 @@ class ApiTest : public testing::Test {
   }
   std::string sync_path() const { return "/project/" + discovery_key_of(kProject).hex() + "/sync"; }
 
-  std::uint64_t now_ms = 1'767'225'600'000;
+  static constexpr std::uint64_t kStartMs = 1'767'225'500'000;
+  std::atomic<std::uint64_t> now_ms{kStartMs + 100'000};
   KeyPair const node = pair_of(1);
   CountingObserver observer;
+  HeldRequests held;
   FlakyStore store;
   Api api;
+  LookupService lookups;
+  WatcherFan watchers{lookups.watchers()};
   Router router;
 };
 
@@ -175,7 +190,7 @@ TEST_F(ApiTest, ARegisteredProjectIsFound) {
   EXPECT_EQ(answer->endpoints[0].replicator, node.public_key);
   EXPECT_EQ(answer->endpoints[0].host, "node.example.org");
   EXPECT_EQ(answer->endpoints[0].expires_in_s, 60u);
-  EXPECT_EQ(response.headers.get("Cache-Control"), "no-store");
+  EXPECT_EQ(response.headers.get("Cache-Control"), "public, max-age=30");
   EXPECT_EQ(response.headers.get("Access-Control-Allow-Origin"), "*");
   nlohmann::json const simple = nlohmann::json::parse(response.body);
   EXPECT_EQ(simple["host"], "node.example.org");
@@ -345,6 +360,7 @@ TEST_F(ApiTest, AStoreThatIsDownIs503WithRetryAfterEverywhere) {
   }
   EXPECT_EQ(get("/").status, 200);
   store.down = false;
+  now_ms += 500;
   EXPECT_EQ(get(sync_path()).status, 200);
   EXPECT_EQ(send(put).status, 200) << "the nonce was not spent";
 }

@@ -1,0 +1,42 @@
+#include "discovery/http/lookup_service.h"
+
+#include <chrono>
+#include <utility>
+
+namespace holdfast::discovery {
+
+namespace {
+
+DirectoryOptions with_lease(DirectoryOptions options, Duration lease) {
+  options.lease = lease;
+  return options;
+}
+
+}  // namespace
+
+Instant LookupService::steady_now() {
+  return Instant(
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+LookupService::LookupService(RecordStore& store, ApiObserver& observer,
+                             LookupServiceOptions const& options, LookupFetcher::Notify notify,
+                             std::function<Instant()> clock)
+    : directory_(with_lease(options.directory, store.options().lease), clock),
+      limiter_(options.limits),
+      fetcher_(store, directory_, options.fetcher, std::move(notify), clock),
+      routes_({.directory = directory_,
+               .fetcher = fetcher_,
+               .limiter = limiter_,
+               .observer = observer,
+               .lease = store.options().lease,
+               .clock = clock}),
+      peers_(store, limiter_, clock) {}
+
+void LookupService::add_routes(Router& router, Activator* activator) {
+  routes_.set_activator(activator);
+  routes_.add_routes(router);
+  peers_.add_routes(router);
+}
+
+}  // namespace holdfast::discovery
