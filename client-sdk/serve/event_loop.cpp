@@ -137,6 +137,8 @@ void EventLoop::turn() {
     if (session != nullptr && session->phase != Phase::Parked) pump(*session);
   }
   if (now_ - expired_at_ >= kTick) expire();
+  if (draining_) close_idle_for_drain();
+  idle_.set(lists_[static_cast<std::size_t>(Phase::Idle)].count());
   if (count > 0) count_turn();
 }
 
@@ -226,7 +228,7 @@ void EventLoop::admit(int socket, PeerAddress peer) {
   accepted_.add();
   if (shared_.connections_open >= shared_.connections_max) {
     count_refusal(Refusal::Connections);
-    if (!close_oldest_idle()) {
+    if (!make_room()) {
       ::close(socket);
       return;
     }
@@ -286,6 +288,17 @@ bool EventLoop::close_oldest_idle() {
   return true;
 }
 
+/// Closes an idle connection here, or asks another loop to do so. Returns: false if none is idle anywhere.
+bool EventLoop::make_room() {
+  if (close_oldest_idle()) return true;
+  for (EventLoop* const other : shared_.loops) {
+    if (other == this || other->idle_.value() == 0) continue;
+    other->post([](EventLoop& loop) { loop.close_oldest_idle(); });
+    return true;
+  }
+  return false;
+}
+
 std::chrono::milliseconds EventLoop::limit_of(Phase phase) const {
   switch (phase) {
     case Phase::ProxyHeader:
@@ -331,7 +344,6 @@ void EventLoop::expire() {
     ::epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_, &event);
     accepting_ = true;
   }
-  if (draining_) close_idle_for_drain();
 }
 
 void EventLoop::on_timeout(Session& session) {

@@ -27,6 +27,8 @@
 
 namespace holdfast {
 
+class EventLoop;
+
 /// What the loops of one server share. All of it outlives them.
 struct LoopShared {
   Router const& router;
@@ -35,6 +37,7 @@ struct LoopShared {
   Waiters& waiters;
   std::size_t connections_max = 0;  ///< Of the options, within the limit on open files.
   std::atomic<std::size_t> connections_open{0};
+  std::vector<EventLoop*> loops{};                 ///< All of them; constant once they run.
   std::atomic<bool> closing_after_answers{false};  ///< Every answer says Connection: close.
 };
 
@@ -114,6 +117,7 @@ class EventLoop {
   void close_idle_for_drain();
   void begin_drain();
   bool close_oldest_idle();
+  bool make_room();
   void count_turn();
   Session* find(std::uint64_t id) const;
   void set_phase(Session& session, Phase phase);
@@ -181,7 +185,7 @@ class EventLoop {
   bool drained_ HOLDFAST_GUARDED_BY(mutex_) = false;
 
   Counter accepted_, handshakes_full_, handshakes_resumed_, handshakes_failed_, requests_,
-      requests_fast_, handler_failures_, buffered_, turn_us_sum_, turn_us_max_;
+      requests_fast_, handler_failures_, buffered_, turn_us_sum_, turn_us_max_, idle_;
   std::array<Counter, kRefusalCount> refused_;
   std::array<Counter, 6> turns_;
 };

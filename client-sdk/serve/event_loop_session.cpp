@@ -269,7 +269,7 @@ bool EventLoop::answer_fast(Session& session, std::string_view& bytes) {
   requests_fast_.add();
   bytes.remove_prefix(plain_.head_bytes);
   session.answered = true;
-  session.closing = close || !session.connection.write(answer_);
+  session.closing = !session.connection.write(answer_) || close;
   return true;
 }
 

@@ -72,7 +72,7 @@ struct HttpServer::Parts {
   Parts(Router const& router, ServerOptions given)
       : options(std::move(given)),
         waiters(options.waits_max),
-        shared{router, options, workers, waiters} {}
+        shared{.router = router, .options = options, .workers = workers, .waiters = waiters} {}
 
   ServerOptions const options;
   TicketKeyring keyring;
@@ -120,9 +120,11 @@ Result<void> HttpServer::bind() {
   for (int const socket : *sockets) {
     parts_->loops.push_back(
         std::make_unique<EventLoop>(parts_->loops.size(), parts_->shared, socket));
+    parts_->shared.loops.push_back(parts_->loops.back().get());
   }
   if (parts_->options.certificate) {
     if (Result<void> const set = set_tls(); !set) {
+      parts_->shared.loops.clear();
       parts_->loops.clear();
       return set;
     }

@@ -62,21 +62,25 @@ struct Session {
 class PhaseList {
  public:
   Session* front() const { return first_; }
+  std::size_t count() const { return count_; }
   void push_back(Session& session) {
     session.previous = last_;
     session.next = nullptr;
     (last_ != nullptr ? last_->next : first_) = &session;
     last_ = &session;
+    ++count_;
   }
   void remove(Session& session) {
     (session.previous != nullptr ? session.previous->next : first_) = session.next;
     (session.next != nullptr ? session.next->previous : last_) = session.previous;
     session.previous = session.next = nullptr;
+    --count_;
   }
 
  private:
   Session* first_ = nullptr;
   Session* last_ = nullptr;
+  std::size_t count_ = 0;
 };
 
 }  // namespace holdfast

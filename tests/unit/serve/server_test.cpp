@@ -195,7 +195,7 @@ TEST_F(ServerTest, ASlowRequestIsTimedOutWithAnAnswer) {
 }
 
 TEST_F(ServerTest, TheNewestConnectionMakesTheOldestIdleOneGo) {
-  start({.connections_max = 2});
+  start({.loop_count = 1, .connections_max = 2});
   int const first = connect_and_send("");
   int const second = connect_and_send("");
   auto const answer = client().Get("/echo");
