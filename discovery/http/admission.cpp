@@ -106,27 +106,27 @@ void Admission::drop_banned() {
   for (PublicKey const& id : gone) static_cast<void>(store_.deregister(id).ok());
 }
 
-AdmissionVerdict Admission::judge(Applicant const& candidate) {
+AdmissionVerdict Admission::judge(Applicant const& applicant) {
   auto const refuse = [](ProblemType type, std::string detail,
                          std::optional<std::uint64_t> retry_after_s = std::nullopt) {
     return AdmissionVerdict{problem_document(type, std::move(detail), retry_after_s), false};
   };
-  if (auto banned = refused_by_ban(candidate.id, candidate.source); banned)
+  if (auto banned = refused_by_ban(applicant.id, applicant.source); banned)
     return {std::move(banned), false};
-  bool const token_is_good = knows_token(candidate.token);
-  if (auto const why = network_refusal(candidate); why)
+  bool const token_is_good = knows_token(applicant.token);
+  if (auto const why = network_refusal(applicant); why)
     return refuse(ProblemType::QuotaExceeded, *why, kQuotaRetryAfterS);
   // Last, because it uses an invite up.
-  if (auto const why = mode_refusal(candidate, token_is_good); why)
+  if (auto const why = mode_refusal(applicant, token_is_good); why)
     return refuse(ProblemType::Denied, *why);
-  bool const trusted = token_is_good || (candidate.receipt && candidate.receipt->trusted) ||
-                       is_trusted(candidate.id);
-  if (trusted) trust(candidate.id);
+  bool const trusted = token_is_good || (applicant.receipt && applicant.receipt->trusted) ||
+                       is_trusted(applicant.id);
+  if (trusted) trust(applicant.id);
   return {std::nullopt, trusted};
 }
 
-std::optional<std::string> Admission::mode_refusal(Applicant const& candidate, bool token_is_good) {
-  bool const admitted_before = candidate.is_known || candidate.receipt;
+std::optional<std::string> Admission::mode_refusal(Applicant const& applicant, bool token_is_good) {
+  bool const admitted_before = applicant.is_known || applicant.receipt;
   switch (options_.mode) {
     case RegistrationMode::Open:
       return std::nullopt;
@@ -135,22 +135,22 @@ std::optional<std::string> Admission::mode_refusal(Applicant const& candidate, b
       return "registration needs a token of the operator";
     case RegistrationMode::AllowList: {
       MutexLock const lock(mutex_);
-      if (token_is_good || allowed_.has(candidate.id, IpAddress::parse(candidate.source)))
+      if (token_is_good || allowed_.has(applicant.id, IpAddress::parse(applicant.source)))
         return std::nullopt;
       return "this service takes only replicators on its operator's list";
     }
     case RegistrationMode::Invite:
-      if (token_is_good || admitted_before || take_invite(candidate.token)) return std::nullopt;
+      if (token_is_good || admitted_before || take_invite(applicant.token)) return std::nullopt;
       return "registration needs an invite of the operator that is not used up";
   }
   return "not allowed";
 }
 
-std::optional<std::string> Admission::network_refusal(Applicant const& candidate) const {
-  std::optional<IpAddress> const source = IpAddress::parse(candidate.source);
+std::optional<std::string> Admission::network_refusal(Applicant const& applicant) const {
+  std::optional<IpAddress> const source = IpAddress::parse(applicant.source);
   if (!source || options_.policy.is_lab(*source)) return std::nullopt;
   MutexLock const lock(mutex_);
-  if (candidate.is_known || counts_.has(candidate.id)) return std::nullopt;
+  if (applicant.is_known || counts_.has(applicant.id)) return std::nullopt;
   for (NetworkCounts::Count const& count : counts_.around(*source)) {
     std::size_t const most = count.prefix_bits == 24   ? options_.per_v4_24_max
                              : count.prefix_bits == 64 ? options_.per_v6_64_max

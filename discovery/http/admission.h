@@ -78,7 +78,7 @@ class Admission final : public StoreWatcher {
   void drop_banned();
 
   /// Calls the store.
-  AdmissionVerdict judge(Applicant const& candidate);
+  AdmissionVerdict judge(Applicant const& applicant);
   /// Whether `id` or where it comes from is banned. Calls the store if something changed there.
   std::optional<registration::ProblemDetails> refused_by_ban(PublicKey const& id,
                                                              std::string const& source);
@@ -125,8 +125,8 @@ class Admission final : public StoreWatcher {
   Result<Lists> read_lists();
   bool knows_token(std::string const& token) const HOLDFAST_EXCLUDES(mutex_);
   bool take_invite(std::string const& code);
-  std::optional<std::string> mode_refusal(Applicant const& candidate, bool token_is_good);
-  std::optional<std::string> network_refusal(Applicant const& candidate) const
+  std::optional<std::string> mode_refusal(Applicant const& applicant, bool token_is_good);
+  std::optional<std::string> network_refusal(Applicant const& applicant) const
       HOLDFAST_EXCLUDES(mutex_);
   void trust(PublicKey const& id) HOLDFAST_EXCLUDES(mutex_);
 
