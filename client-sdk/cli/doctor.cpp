@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/settings.h"
+#include "codec/key_text.h"
 #include "net/engine_host.h"
 #include "net/registration_client.h"
 #include "store/memory_store.h"
@@ -64,9 +65,49 @@ std::string advice_for(Error const& error, Settings const& settings) {
   return "Is the URL right, is the service running, and does a firewall let you through?";
 }
 
+/// What the service thinks of one's own node, in sentences.
+void check_node(net::RegistrationClient& client, PublicKey const& id, Report& report) {
+  Result<registration::ReplicatorInfo> const info = client.info_of(id);
+  if (!info && info.error().code == ErrorCode::NotFound) {
+    return report.bad("the service does not know your node",
+                      "Is it running with this service's URL in --discovery? Its log says what "
+                      "the service answered; a service may also want a token or an invite "
+                      "(--registration-token).");
+  }
+  if (!info) return report.bad("asking for your node: " + info.error().detail, "");
+  if (info->listed) {
+    return report.good(
+        "your node is listed: the service reached it and found its key; it was seen "
+        "at " +
+        info->observed_address + ", its lease has " + std::to_string(info->expires_in_s) +
+        " s left, and it lists " + std::to_string(info->projects) + " key(s)");
+  }
+  std::string advice = "It is tested again by itself; the service's answer names address and step.";
+  if (info->reason.find("connect failed") != std::string::npos) {
+    advice =
+        "Nothing answered from outside. Forward the port in your router, open it in the "
+        "firewall, and see that --advertise names the public address.";
+  } else if (info->reason.find("handshake failed") != std::string::npos) {
+    advice =
+        "Something answers there that is no Holdfast node: is the port forwarded to the right "
+        "computer, and no proxy in between?";
+  } else if (info->reason.find("key failed") != std::string::npos) {
+    advice = "Another node answers there: is the port forwarded to the right computer?";
+  } else if (info->reason.find("resolve failed") != std::string::npos) {
+    advice = "The name in --advertise has no address in public DNS.";
+  } else if (info->reason.find("leads to") != std::string::npos) {
+    advice =
+        "Only the address that your registration comes from may be named; leave --advertise "
+        "out, or let its name lead there.";
+  } else if (info->reason == "draining" || info->reason == "lease ran out") {
+    advice = "It is stopping, or does not run any more.";
+  }
+  report.bad("your node is not listed: " + info->reason, advice);
+}
+
 /// Whether the service answers, with which certificate, who it sees, and what time it has.
 bool check_service(net::ServiceUrl const& url, net::HttpsOptions const& https,
-                   Settings const& settings, Report& report) {
+                   std::optional<PublicKey> const& node, Settings const& settings, Report& report) {
   Result<std::unique_ptr<net::RegistrationClient>> const client =
       net::RegistrationClient::open(url, https, KeyPair::random());
   if (!client) {
@@ -80,6 +121,11 @@ bool check_service(net::ServiceUrl const& url, net::HttpsOptions const& https,
   }
   report.good(url.text + " answers, its certificate is trusted, and it sees you as " +
               who->observed_address);
+  if (!who->may_register) {
+    report.bad("a node could not register from here: " + who->reason,
+               "Run it where the service sees a public address, or ask the service's operator.");
+  }
+  if (node) check_node(**client, *node, report);
   auto const now = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::system_clock::now().time_since_epoch());
   std::int64_t const skew = now.count() - static_cast<std::int64_t>(who->now_unix_ms);
@@ -160,6 +206,12 @@ void check_key(net::DiscoveryClientOptions const& options, Settings const& setti
 Exit doctor(Settings const& settings, Arguments const& arguments) {
   Result<std::vector<net::NamedPeer>> const peers = named_peers(settings);
   if (!peers) return complain(peers.error()), Exit::Usage;
+  std::optional<PublicKey> node;
+  if (!arguments.node.empty()) {
+    Result<PublicKey> const id = parse_key_as<PublicKey>(arguments.node);
+    if (!id) return complain({ErrorCode::Malformed, "--node is an id"}), Exit::Usage;
+    node = *id;
+  }
   Report report(settings.json);
   store::MemoryStore store;
   net::EngineHost host({}, store, KeyPair::random());
@@ -168,7 +220,7 @@ Exit doctor(Settings const& settings, Arguments const& arguments) {
     if (!options) return complain(options.error()), Exit::Usage;
     bool any = false;
     for (net::ServiceUrl const& url : options->services) {
-      any = check_service(url, options->https, settings, report) || any;
+      any = check_service(url, options->https, node, settings, report) || any;
     }
     if (any && !arguments.key.empty()) check_key(*options, settings, arguments, host, report);
   }

@@ -49,7 +49,8 @@ CLI::App* add_command(CommandLine& line, char const* name, char const* help) {
   return command;
 }
 
-std::vector<Command> add_commands(CommandLine& line, Arguments& arguments, std::string& interval) {
+std::vector<Command> add_commands(CommandLine& line, Arguments& arguments, std::string& interval,
+                                  std::string& life) {
   std::vector<Command> commands;
   auto const add = [&](char const* name, char const* help, auto run) {
     return commands.emplace_back(Command{add_command(line, name, help), run}).app;
@@ -75,6 +76,19 @@ std::vector<Command> add_commands(CommandLine& line, Arguments& arguments, std::
   app = add("doctor", "Find out what is wrong between here, discovery and the nodes", &doctor);
   app->add_option("KEY", arguments.key, "Discovery key whose nodes are tried too");
   app->add_flag("--project", arguments.project, project_help);
+  app->add_option("--node", arguments.node,
+                  "Id of your own node: what does the service think of it?");
+  app = add("admin", "Give orders to a discovery service through its admin port", &admin);
+  app->add_option("ACTION", arguments.action,
+                  "list, trace, drain, undrain, ban, unban, bans, quota or invite")
+      ->required();
+  app->add_option("WHAT", arguments.key, "Id, key, address or CIDR range; not for bans and invite");
+  app->add_option("--admin", arguments.admin, "Admin port, [http://]HOST:PORT")
+      ->capture_default_str();
+  app->add_option("--token-file", arguments.token_file, "The service's file admin-token");
+  app->add_option("--reason", arguments.reason, "ban: what its owner is told");
+  app->add_option("--for", life, "ban, invite: how long, e.g. 24h");
+  app->add_option("--keys", arguments.keys, "quota: how many; without it the default holds again");
   app = add("keygen", "Make a node's identity", &keygen);
   app->add_option("--out", arguments.out, "Write the secret seed to this new file (0600)");
   return commands;
@@ -88,8 +102,9 @@ int run(int argc, char const* const* argv) {
   Settings settings;
   Arguments arguments;
   std::string interval = to_text(arguments.interval);
+  std::string life;
   add_settings(line, settings);
-  std::vector<Command> const commands = add_commands(line, arguments, interval);
+  std::vector<Command> const commands = add_commands(line, arguments, interval, life);
   CLI::App const* const version = add_command(line, "version", "Print the version");
   line.app().require_subcommand(0, 1);
   if (std::optional<int> const code = line.parse(argc, argv)) return *code;
@@ -100,6 +115,11 @@ int run(int argc, char const* const* argv) {
   Result<Duration> const every = parse_duration(interval);
   if (!every) return complain(every.error()), static_cast<int>(Exit::Usage);
   arguments.interval = *every;
+  if (!life.empty()) {
+    Result<Duration> const given = parse_duration(life);
+    if (!given) return complain(given.error()), static_cast<int>(Exit::Usage);
+    arguments.life = *given;
+  }
   if (Result<void> const ready = init_crypto(); !ready) {
     return static_cast<int>(complain(ready.error()));
   }

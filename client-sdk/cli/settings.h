@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,13 @@ struct Arguments {
   Duration interval{5'000};
   std::string admin = "127.0.0.1:9091";
   std::string out;
+  std::string node;  ///< doctor: the id of one's own node.
+  // admin:
+  std::string action;
+  std::string token_file;
+  std::string reason;
+  std::optional<Duration> life;
+  std::optional<std::uint64_t> keys;
 };
 
 Exit exit_of(Error const& error);
@@ -64,6 +72,7 @@ Exit cat(Settings const& settings, Arguments const& arguments);
 Exit watch(Settings const& settings, Arguments const& arguments);
 Exit status(Settings const& settings, Arguments const& arguments);
 Exit doctor(Settings const& settings, Arguments const& arguments);
+Exit admin(Settings const& settings, Arguments const& arguments);
 Exit keygen(Settings const& settings, Arguments const& arguments);
 
 /// The whole program.

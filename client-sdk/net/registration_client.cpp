@@ -188,8 +188,8 @@ Result<registration::WhoamiAnswer> RegistrationClient::whoami() {
   return registration::whoami_answer_from_json(answer->body);
 }
 
-Result<registration::ReplicatorInfo> RegistrationClient::info() {
-  Result<HttpsAnswer> const answer = get(own_target(""));
+Result<registration::ReplicatorInfo> RegistrationClient::info_of(PublicKey const& id) {
+  Result<HttpsAnswer> const answer = get("/replicators/" + id.hex());
   if (!answer) return Unexpected(answer.error());
   return registration::replicator_info_from_json(answer->body);
 }

@@ -60,7 +60,9 @@ class RegistrationClient {
   Result<registration::AssignmentsAnswer> assignments(std::uint64_t after, Duration wait);
   Result<void> deregister();
   Result<registration::WhoamiAnswer> whoami();
-  Result<registration::ReplicatorInfo> info();
+  Result<registration::ReplicatorInfo> info() { return info_of(pair_.public_key); }
+  /// What the service says of any replicator. Errors: NotFound (it knows none by that id).
+  Result<registration::ReplicatorInfo> info_of(PublicKey const& id);
 
   /// About the last request that failed.
   ApiFailure const& failure() const { return failure_; }

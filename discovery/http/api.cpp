@@ -8,7 +8,7 @@ Api::Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std
          RegistrationParts parts)
     : replicators_(store, own_urls, observer, parts),
       assignments_(store, own_urls),
-      info_(store, own_urls, std::move(version)) {}
+      info_(store, own_urls, std::move(version), parts) {}
 
 void Api::add_routes(Router& router) {
   info_.add_routes(router);

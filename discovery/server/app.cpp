@@ -127,6 +127,10 @@ Result<void> App::start_admin() {
     return std::nullopt;
   };
   admin_ = std::make_unique<AdminServer>(std::move(options));
+  operator_ = std::make_unique<OperatorRoutes>(
+      *store_, registrations_->admission(),
+      [this](HttpRequest& lookup) { return router_.handle(lookup); });
+  operator_->add_routes(admin_->router());
   return admin_->start();
 }
 

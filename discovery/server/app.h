@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "discovery/http/api.h"
 #include "discovery/http/lookup_service.h"
+#include "discovery/http/operator_routes.h"
 #include "discovery/http/own_urls.h"
 #include "discovery/registry/record_store.h"
 #include "discovery/registry/watcher_fan.h"
@@ -53,6 +54,7 @@ class App {
   std::unique_ptr<LookupService> lookups_;
   Router router_;
   std::unique_ptr<Api> api_;
+  std::unique_ptr<OperatorRoutes> operator_;
   std::unique_ptr<HttpServer> public_;
   std::atomic<HttpServer*> notified_{nullptr};  ///< `public_` while it can be notified.
   std::unique_ptr<AdminServer> admin_;
