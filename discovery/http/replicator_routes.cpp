@@ -92,7 +92,7 @@ HttpOutcome ReplicatorRoutes::authenticated(HttpRequest const& request, WriteRou
   }
   observer_.on_write(route, problem_type(answer));
   HttpResponse response = to_response(std::move(answer));
-  if (Result<std::string> const fresh = issue_nonce(store_); fresh)
+  if (Result<std::string> const fresh = issue_nonce(store_, Freshness::Recent); fresh)
     response.headers.set("Replay-Nonce", *fresh);
   return response;
 }

@@ -50,8 +50,8 @@ Result<NonceUse> check_nonce(NonceState const& state, std::string_view nonce) {
   return out;
 }
 
-Result<std::string> issue_nonce(RecordStore& store) {
-  Result<NonceState> const state = store.nonce_state(Freshness::Recent);
+Result<std::string> issue_nonce(RecordStore& store, Freshness freshness) {
+  Result<NonceState> const state = store.nonce_state(freshness);
   if (!state) return Unexpected(state.error());
   NonceSalt salt;
   random_bytes(salt.bytes);

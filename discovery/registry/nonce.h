@@ -30,8 +30,10 @@ std::string make_nonce(NonceState const& state, NonceSalt const& salt, Duration 
 /// Returns: what is to be marked as used.
 Result<NonceUse> check_nonce(NonceState const& state, std::string_view nonce);
 
-/// A fresh nonce for an answer; asks the store only if it never did. Errors: Unavailable.
-Result<std::string> issue_nonce(RecordStore& store);
+/// A fresh nonce. `freshness`: Recent costs no round trip and may give a nonce of a store that has
+/// lost its data since; right where one comes along with an answer, for its user can ask again.
+/// Errors: Unavailable.
+Result<std::string> issue_nonce(RecordStore& store, Freshness freshness = Freshness::Now);
 
 /// Checks and uses up a nonce. Errors: Denied (the client should try again with a fresh one),
 /// Unavailable.
