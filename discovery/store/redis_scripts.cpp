@@ -361,11 +361,13 @@ redis.call('PUBLISH', ARGV[1], 'S' .. ARGV[2])
 return {now, 'ok', string.sub(kept, 7)}
 )lua";
 
-// KEYS: beat, epoch. ARGV: sent, when this instance last had an answer (0: it missed none), the least that is an outage.
+// KEYS: beat, epoch
+// ARGV: sent, when this instance last had an answer (0: it missed none), the least that is an outage, patience
 // Every instance beats; the first beat after an outage finds the gap, and only that one. A beat that was given up, and
-// that a stalled Redis finds in its sockets afterwards, must not be that one: hence the short patience.
+// that a stalled Redis finds in its sockets afterwards, must not be that one: hence patience is
+// shorter than what the caller waits.
 constexpr std::string_view kBeat = R"lua(
-if tonumber(ARGV[1]) > 0 and now - tonumber(ARGV[1]) > 400 then return {now, 'late'} end
+if tonumber(ARGV[1]) > 0 and now - tonumber(ARGV[1]) > tonumber(ARGV[4]) then return {now, 'late'} end
 local last = tonumber(redis.call('GET', KEYS[1]) or '0')
 redis.call('SET', KEYS[1], math.max(now, last))
 local epoch = redis.call('GET', KEYS[2]) or ''

@@ -52,7 +52,8 @@ void RedisRecords::keep_up() {
 void RedisRecords::beat() {
   std::string const missed = missed_beat_ ? digits(last_beat_unix_ms_) : "0";
   Result<RedisReply> const reply =
-      run(script(Script::Beat, {kBeatKey, kEpochKey}, {"", missed, digits(redis_.outage_min)}, 1),
+      run(script(Script::Beat, {kBeatKey, kEpochKey},
+                 {"", missed, digits(redis_.outage_min), digits(redis_.timeout * 4 / 5)}, 1),
           deadline());
   if (!reply) {
     missed_beat_ = last_beat_unix_ms_ != 0;
