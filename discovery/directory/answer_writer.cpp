@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <span>
 
 #include "registration/api.h"
 
@@ -58,10 +59,10 @@ bool matches_keyholder(HostingView const& lines, std::size_t line, AnswerWish co
 }
 
 bool speaks(RowText const& text, AnswerWish const& wish) {
-  return !wish.transport || std::any_of(text.addresses.begin(), text.addresses.end(),
-                                        [&](RowText::Address const& address) {
-                                          return address.kind == *wish.transport;
-                                        });
+  std::span<RowText::Address const> const all = text.all_addresses();
+  return !wish.transport || std::any_of(all.begin(), all.end(), [&](auto const& address) {
+    return address.kind == *wish.transport;
+  });
 }
 
 RankedLine rank(Row const& row, RowText const& text, std::size_t line, AnswerWish const& wish,
@@ -101,12 +102,24 @@ std::uint64_t first_word(ByteView bytes) {
 void append_endpoint(std::string& out, HostingView const& lines, RankedLine const& line,
                      RowText::Address const& address, bool with_proof) {
   out += '{';
-  out += address.json;
-  out += line.text->json;
+  out += line.text->of(address);
+  out += line.text->common();
   out += ",\"expires_in\":";
   append_number(out, static_cast<std::uint64_t>(line.left_ms / 1'000));
   if (with_proof) append_proof(out, lines, line.line);
   out += '}';
+}
+
+/// A key that was not asked for lately waits for memory: let the waits for its replicators overlap.
+void prefetch(HostingView const& lines, ReplicatorTable const& table) {
+  constexpr std::size_t kLinesMax = 8;
+  std::size_t const count = std::min(lines.size(), kLinesMax);
+  if (count < 2) return;
+  for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(&table.at(lines.row(i)));
+  for (std::size_t i = 0; i < count; ++i) {
+    RowText const* const text = table.at(lines.row(i)).text.load(std::memory_order_acquire);
+    __builtin_prefetch(text);
+  }
 }
 
 }  // namespace
@@ -116,6 +129,7 @@ WrittenAnswer AnswerWriter::write(HostingView const& lines, ReplicatorTable cons
                                   std::string& out) {
   WrittenAnswer done;
   ranked_.clear();
+  prefetch(lines, table);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     Row const& row = table.at(lines.row(i));
     RowText const* const text = row.text.load(std::memory_order_acquire);
@@ -134,13 +148,13 @@ WrittenAnswer AnswerWriter::write(HostingView const& lines, ReplicatorTable cons
     bool const with_proof =
         lines.has_proof(line.line) && !is_proof_over(lines, line.line, judgement);
     std::uint64_t const left_s = static_cast<std::uint64_t>(line.left_ms / 1'000);
-    for (std::size_t i = 0; i < line.text->addresses.size(); ++i) {
+    for (std::size_t i = 0; i < line.text->address_count; ++i) {
       RowText::Address const& address = line.text->addresses[i];
       if (wish.transport && *wish.transport != address.kind) continue;
       if (done.endpoints == registration::kEndpointsMax) break;
       if (done.endpoints == 0) {
         out += '{';
-        out.append(address.json, 0, address.where_bytes);
+        out += line.text->of(address).substr(0, address.where_bytes);
         out += ",\"expires_in\":";
         append_number(out, left_s);
         out += ",\"endpoints\":[";
@@ -192,7 +206,7 @@ std::vector<TraceLine> trace_lines(HostingView const& lines, ReplicatorTable con
     if (trace.verdict == Verdict::Chosen && endpoints >= registration::kEndpointsMax) {
       trace.verdict = Verdict::Outranked;
     }
-    if (trace.verdict == Verdict::Chosen) endpoints += line.text->addresses.size();
+    if (trace.verdict == Verdict::Chosen) endpoints += line.text->address_count;
     out.push_back(std::move(trace));
   }
   std::stable_partition(out.begin(), out.end(),

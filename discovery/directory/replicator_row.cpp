@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/check.h"
 #include "crypto/hash.h"
 #include "registration/api.h"
 #include "registration/base64.h"
@@ -14,34 +14,39 @@ namespace holdfast::discovery {
 
 namespace {
 
-using registration::Address;
 using registration::AddressKind;
 
 constexpr std::int64_t kLeastLeftMs = 1'000;  // Less rounds down to nothing.
 
-std::optional<RowText::Address> render(Address const& address, std::string const& observed_host) {
+/// Appends one address to `out.json`, unless nobody could dial it.
+void render(registration::Address const& address, std::string const& observed_host, RowText& out) {
   std::string host = address.host.empty() ? observed_host : address.host;
   std::uint16_t port = address.port;
   if (address.kind == AddressKind::WebSocket) {
     Result<registration::HostPort> const target = registration::host_of_url(address.url);
-    if (!target) return std::nullopt;
+    if (!target) return;
     host = target->host;
     port = target->port;
   }
-  if (!registration::is_host(host)) return std::nullopt;
-  RowText::Address out;
-  out.kind = address.kind;
-  out.json = "\"host\":";
+  if (!registration::is_host(host) || out.address_count == out.addresses.size()) return;
+  std::size_t const begin = out.json.size();
+  out.json += "\"host\":";
   append_json_text(out.json, host);
   out.json += ",\"port\":" + std::to_string(port);
-  out.where_bytes = out.json.size();
+  std::size_t const where_bytes = out.json.size() - begin;
   out.json += ",\"transport\":";
   append_json_text(out.json, registration::transport_name(address.kind));
   if (address.kind == AddressKind::WebSocket) {
     out.json += ",\"url\":";
     append_json_text(out.json, address.url);
   }
-  return out;
+  // A record is at most 4 KiB, so that all of it is far below 64 KiB.
+  HOLDFAST_CHECK(out.json.size() <= 0xffff);
+  out.addresses[out.address_count++] = {
+      .kind = address.kind,
+      .begin = static_cast<std::uint16_t>(begin),
+      .bytes = static_cast<std::uint16_t>(out.json.size() - begin),
+      .where_bytes = static_cast<std::uint16_t>(where_bytes)};
 }
 
 }  // namespace
@@ -65,23 +70,21 @@ void append_json_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::unique_ptr<RowText const> RowText::of(ReplicatorEntry const& entry) {
+std::unique_ptr<RowText const> RowText::make(ReplicatorEntry const& entry) {
   Result<registration::SignedRecord> const opened = registration::open_record(entry.signed_record);
   if (!opened || opened->record.id != entry.id) return nullptr;
   registration::Record const& record = opened->record;
   auto out = std::make_unique<RowText>();
   out->id = entry.id;
-  for (registration::Address const& address : record.addresses) {
-    if (std::optional<RowText::Address> one = render(address, entry.observed_host); one) {
-      out->addresses.push_back(*std::move(one));
-    }
-  }
   out->json = ",\"replicator\":\"" + entry.id.hex() + "\",\"region\":";
   append_json_text(out->json, record.region);
   out->json += ",\"record\":\"" + registration::to_base64url(entry.signed_record) + '"';
-  std::string all = out->json;
-  for (RowText::Address const& address : out->addresses) all += address.json;
-  std::memcpy(&out->hash, blake2b({as_bytes(all)}).data(), sizeof out->hash);
+  out->common_bytes = static_cast<std::uint16_t>(out->json.size());
+  for (registration::Address const& address : record.addresses) {
+    render(address, entry.observed_host, *out);
+  }
+  out->json.shrink_to_fit();
+  std::memcpy(&out->hash, blake2b({as_bytes(out->json)}).data(), sizeof out->hash);
   out->weight = weight_of_capacity(record.capacity);
   out->capacity = record.capacity;
   out->region = record.region;

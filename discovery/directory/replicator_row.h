@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "crypto/keys.h"
 #include "discovery/registry/placement.h"
@@ -15,15 +17,20 @@ namespace holdfast::discovery {
 
 /// What answers say of a replicator, rendered once. Immutable.
 struct RowText {
+  /// A part of `json`: "host":…,"port":…,"transport":… and, for ws, "url":…
   struct Address {
     registration::AddressKind kind = registration::AddressKind::Tcp;
-    std::string json;             ///< "host":…,"port":…,"transport":… and, for ws, "url":…
-    std::size_t where_bytes = 0;  ///< How much of `json` is host and port.
+    std::uint16_t begin = 0;
+    std::uint16_t bytes = 0;
+    std::uint16_t where_bytes = 0;  ///< How much of it is host and port.
   };
+  // One block of memory for all that is written, because a look-up of a rare key waits for memory and for nothing else.
+  std::array<Address, registration::kAddressesMax> addresses{};
+  std::uint16_t address_count = 0;
+  std::uint16_t common_bytes =
+      0;  ///< ,"replicator":…,"region":…,"record":… at the start of `json`.
+  std::string json;
   PublicKey id;
-  std::vector<Address> addresses;
-  std::string
-      json;  ///< What all its endpoints have in common: ,"replicator":…,"region":…,"record":…
   std::uint64_t hash = 0;  ///< Of all that is rendered.
   std::uint64_t weight = kWeightDefault;
   std::uint64_t capacity = 0;
@@ -33,9 +40,15 @@ struct RowText {
   Bytes record;
   std::string observed_host;
 
+  std::string_view common() const { return std::string_view(json).substr(0, common_bytes); }
+  std::string_view of(Address const& address) const {
+    return std::string_view(json).substr(address.begin, address.bytes);
+  }
+  std::span<Address const> all_addresses() const { return {addresses.data(), address_count}; }
+
   /// Returns: null if the record cannot be opened or is not `entry.id`'s. Why checked: a store that was tampered with
   /// must not reach a client.
-  static std::unique_ptr<RowText const> of(ReplicatorEntry const& entry);
+  static std::unique_ptr<RowText const> make(ReplicatorEntry const& entry);
 };
 
 /// What a look-up judges a replicator by. Times are the store's, in Unix milliseconds. Everything that changes is atomic:

@@ -128,7 +128,7 @@ void ReplicatorTable::write(ReplicatorEntry const& entry, std::int64_t now_ms) {
   RowText const* const text = row.text.load(std::memory_order_relaxed);
   bool const is_same = text != nullptr && text->record == entry.signed_record &&
                        text->observed_host == entry.observed_host;
-  if (!is_same) set_text(row, RowText::of(entry));
+  if (!is_same) set_text(row, RowText::make(entry));
   named->projects = std::max(entry.projects, is_same ? named->projects : 0);
   row.lease_end_ms.store(end_of_lease(entry.lease_left, now_ms), std::memory_order_relaxed);
   row.last_pass_ms.store(static_cast<std::int64_t>(entry.health.last_pass_unix_ms),
