@@ -1,5 +1,6 @@
 #include "discovery/http/activation_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -33,8 +34,8 @@ void ActivationService::stop() {
 }
 
 Instant ActivationService::now() {
-  return std::chrono::time_point_cast<Duration>(Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())));
+  return Instant(
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
 }
 
 ActivationTable::Begun ActivationService::begin(DiscoveryKey const& key, std::string region) {
@@ -42,6 +43,11 @@ ActivationTable::Begun ActivationService::begin(DiscoveryKey const& key, std::st
   ActivationTable::Begun const begun = table_.begin(key, std::move(region), now());
   if (begun == ActivationTable::Begun::Started) changed_.notify_all();
   return begun;
+}
+
+bool ActivationService::is_running(DiscoveryKey const& key) const {
+  MutexLock const lock(mutex_);
+  return table_.is_running(key);
 }
 
 void ActivationService::on_hosting(DiscoveryKey const& key) {

@@ -36,6 +36,7 @@ class ActivationService {
   void stop();
 
   ActivationTable::Begun begin(DiscoveryKey const& key, std::string region);
+  bool is_running(DiscoveryKey const& key) const;
   /// The hosting set of a key changed.
   void on_hosting(DiscoveryKey const& key);
   ActivationCounters counters() const;

@@ -158,6 +158,11 @@ std::optional<HttpOutcome> LookupRoutes::activate(HttpRequest const& request,
     case Activator::Begun::Resting:
       answer.status = DirectoryStatus::NobodyCanServe;
       break;
+    case Activator::Begun::OverBudget:
+      parts_.observer.on_lookup(ProblemType::RateLimited);
+      return rate_limited_response(
+          RateKind::NewKey, parts_.limiter.budgets().of(RateKind::NewKey),
+          parts_.limiter.peek(request.peer.address, RateKind::NewKey, now));
     case Activator::Begun::Overloaded:
       answer.status = DirectoryStatus::Overloaded;
       break;

@@ -23,6 +23,7 @@ class Activator {
     Waiting,  ///< Somebody is being asked: the request is held, and looked at again when the key's hosting set changes.
     Resting,  ///< That failed a moment ago: 503.
     Overloaded,  ///< Too many at once: 503.
+    OverBudget,  ///< Too many new keys from this client network: 429.
   };
   virtual ~Activator() = default;
   /// Called on an event loop for each request and each time it is looked at again; must not block.

@@ -68,6 +68,8 @@ std::string_view rate_kind_name(RateKind kind) {
       return "write";
     case RateKind::Renewal:
       return "renewal";
+    case RateKind::NewKey:
+      return "new-key";
   }
   return "";
 }
@@ -84,6 +86,8 @@ RateBudget const& RateBudgets::of(RateKind kind) const {
       return write;
     case RateKind::Renewal:
       return renewal;
+    case RateKind::NewKey:
+      return new_key;
   }
   return not_found;
 }

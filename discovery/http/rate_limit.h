@@ -13,9 +13,9 @@ namespace holdfast::discovery {
 
 /// What is budgeted by itself. Why by itself: look-ups for keys that nobody hosts are what floods a service like this,
 /// and renewals must come through whatever else is going on.
-enum class RateKind : std::uint8_t { Found, NotFound, Read, Write, Renewal };
-inline constexpr std::size_t kRateKinds = 5;
-/// "found", "not-found", "read", "write", "renewal".
+enum class RateKind : std::uint8_t { Found, NotFound, Read, Write, Renewal, NewKey };
+inline constexpr std::size_t kRateKinds = 6;
+/// "found", "not-found", "read", "write", "renewal", "new-key".
 std::string_view rate_kind_name(RateKind kind);
 
 /// How much one client network may do: `per_second` on average, `burst` at once.
@@ -31,6 +31,7 @@ struct RateBudgets {
   RateBudget read{100, 1'000};
   RateBudget write{200, 2'000};
   RateBudget renewal{500, 20'000};
+  RateBudget new_key{1, 100};  ///< Keys nobody hosts that are brought to a volunteer.
   RateBudget const& of(RateKind kind) const;
 };
 inline constexpr std::uint64_t kWideFactor = 8;

@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "discovery/server/list_files.h"
 #include "discovery/server/version.h"
 #include "discovery/store/memory_store.h"
 #include "discovery/store/redis_store.h"
@@ -30,6 +31,7 @@ App::~App() {
   public_.reset();
   admin_.reset();
   if (registrations_ != nullptr) registrations_->stop();
+  if (activations_ != nullptr) activations_->stop();
   if (lookups_ != nullptr) lookups_->stop();
   store_.reset();
 }
@@ -41,12 +43,14 @@ Result<void> App::start() {
       Registrations::make(settings_, *store_, metrics_);
   if (!registrations) return Unexpected(registrations.error());
   registrations_ = *std::move(registrations);
-  open_lookups();
+  if (Result<void> const opened = open_lookups(); !opened) return opened;
   std::vector<StoreWatcher*> watchers = lookups_->watchers();
+  watchers.push_back(activations_->watcher());
   for (StoreWatcher* const each : registrations_->watchers()) watchers.push_back(each);
   watchers_ = std::make_unique<WatcherFan>(std::move(watchers));
   store_->watch(*watchers_);
   lookups_->start();
+  activations_->start();
   Result<OwnUrls> const own_urls = start_public();
   if (!own_urls) return Unexpected(own_urls.error());
   print_listening({settings_.listen.host, public_->port()}, "public");
@@ -70,14 +74,25 @@ Result<void> App::open_store() {
   return {};
 }
 
-void App::open_lookups() {
+Result<void> App::open_lookups() {
   LookupServiceOptions options;
   options.limits.mode = *rate_mode_from_name(settings_.rate_limit);
-  lookups_ =
-      std::make_unique<LookupService>(*store_, metrics_, options, [this](std::string const& event) {
-        HttpServer* const server = notified_;
-        if (server != nullptr) server->notify(event);
-      });
+  // A lab measures and breaks things from one address.
+  Result<std::vector<IpNetwork>> lab = parse_networks(settings_.probe_allow, "--probe-allow");
+  if (!lab) return Unexpected(lab.error());
+  options.limits.exempt = *std::move(lab);
+  auto const wake = [this](std::string const& event) { notify(event); };
+  lookups_ = std::make_unique<LookupService>(*store_, metrics_, options, wake);
+  Result<std::unique_ptr<Activations>> activations =
+      Activations::make(settings_, *store_, *lookups_, wake);
+  if (!activations) return Unexpected(activations.error());
+  activations_ = *std::move(activations);
+  return {};
+}
+
+void App::notify(std::string const& event) {
+  HttpServer* const server = notified_;
+  if (server != nullptr) server->notify(event);
 }
 
 Result<CertificateFiles> App::certificate(OwnUrls const& own_urls) const {
@@ -108,10 +123,10 @@ Result<OwnUrls> App::start_public() {
   std::fflush(stdout);
   api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, registrations_->parts());
   api_->add_routes(router_);
-  lookups_->add_routes(router_);
+  lookups_->add_routes(router_, activations_->activator());
   notified_ = public_.get();
   if (Result<void> const started = public_->start(); !started) return Unexpected(started.error());
-  registrations_->start([this](std::string const& event) { public_->notify(event); });
+  registrations_->start([this](std::string const& event) { notify(event); });
   return own_urls;
 }
 
@@ -137,7 +152,8 @@ Result<void> App::start_admin() {
 std::string App::metrics_text() const {
   return metrics_.text({.store_up = store_answers(),
                         .server = public_->counters(),
-                        .leases = registrations_->counts()});
+                        .leases = registrations_->counts(),
+                        .activations = activations_->counters()});
 }
 
 void App::reload() {
@@ -145,6 +161,8 @@ void App::reload() {
     spdlog::error("the certificate stays as it was: {}", read.error().detail);
   if (Result<void> const read = registrations_->reload(); !read)
     spdlog::error("the token, allow and ban lists stay as they were: {}", read.error().detail);
+  if (Result<void> const read = activations_->reload(); !read)
+    spdlog::error("the tokens for new keys stay as they were: {}", read.error().detail);
 }
 
 bool App::store_answers() const { return store_->now_unix_ms().ok(); }
@@ -155,6 +173,7 @@ void App::drain() {
   public_->stop(settings_.grace);
   admin_->stop(Duration(0));
   registrations_->stop();
+  activations_->stop();
   lookups_->stop();
 }
 

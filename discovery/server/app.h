@@ -11,6 +11,7 @@
 #include "discovery/http/own_urls.h"
 #include "discovery/registry/record_store.h"
 #include "discovery/registry/watcher_fan.h"
+#include "discovery/server/activations.h"
 #include "discovery/server/metrics.h"
 #include "discovery/server/registrations.h"
 #include "discovery/server/settings.h"
@@ -44,7 +45,9 @@ class App {
   Result<void> start_admin();
   std::string metrics_text() const;
   bool store_answers() const;
-  void open_lookups();
+  /// Errors: Malformed, NotFound (lists and tokens).
+  Result<void> open_lookups();
+  void notify(std::string const& event);
 
   Settings settings_;
   std::atomic<bool> draining_{false};
@@ -52,6 +55,7 @@ class App {
   std::unique_ptr<WatcherFan> watchers_;
   std::unique_ptr<RecordStore> store_;
   std::unique_ptr<LookupService> lookups_;
+  std::unique_ptr<Activations> activations_;
   Router router_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<OperatorRoutes> operator_;

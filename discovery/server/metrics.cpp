@@ -105,6 +105,21 @@ prometheus::MetricFamily lease_family(LeaseCounts const& leases) {
   return out;
 }
 
+std::vector<prometheus::MetricFamily> activation_families(ActivationCounters const& counters) {
+  auto const counter = [](char const* name, char const* help, std::uint64_t value) {
+    return family(name, help, prometheus::MetricType::Counter, static_cast<double>(value));
+  };
+  return {
+      counter("activations_begun_total", "New keys that were to be brought to a volunteer",
+              counters.begun),
+      counter("activations_confirmed_total", "Of these, taken on", counters.confirmed),
+      counter("activations_passed_on_total",
+              "Volunteers that did not confirm in time, so that the next was asked",
+              counters.passed_on),
+      counter("activations_failed_total", "New keys that nobody took on", counters.failed),
+  };
+}
+
 std::vector<prometheus::MetricFamily> server_families(bool store_up, ServerCounters const& server) {
   auto const counter = [](char const* name, char const* help, std::uint64_t value) {
     return family(name, help, prometheus::MetricType::Counter, static_cast<double>(value));
@@ -192,6 +207,8 @@ std::string Metrics::text(Now const& now) const {
   for (prometheus::MetricFamily& more : server_families(now.store_up, now.server))
     families.push_back(std::move(more));
   families.push_back(lease_family(now.leases));
+  for (prometheus::MetricFamily& more : activation_families(now.activations))
+    families.push_back(std::move(more));
   return prometheus::TextSerializer().Serialize(families);
 }
 

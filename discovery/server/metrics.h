@@ -10,6 +10,7 @@
 #include "discovery/http/observer.h"
 #include "discovery/probe/probe_target.h"
 #include "discovery/probe/recheck_plan.h"
+#include "discovery/registry/activation.h"
 #include "registration/problem.h"
 #include "serve/server.h"
 
@@ -27,6 +28,7 @@ namespace holdfast::discovery {
 ///   holdfast_discovery_writes_total{route,outcome}   register, renew, projects, deregister; ok or the problem
 ///   holdfast_discovery_probes_total{result}          passed, skipped, or the step that failed
 ///   holdfast_discovery_replicators{state}            listed, pending, failed, out, draining, expired
+///   holdfast_discovery_activations_begun_total, …_confirmed_total, …_passed_on_total, …_failed_total
 ///   holdfast_discovery_store_up                      1 while the store answers
 ///   holdfast_discovery_connections_open, …_accepted_total, …_refused_total, handshakes_failed_total
 ///   holdfast_discovery_requests_total, requests_refused_total, handler_failures_total
@@ -48,6 +50,7 @@ class Metrics final : public ApiObserver {
     bool store_up = false;
     ServerCounters server;  ///< Of the public listener.
     LeaseCounts leases;
+    ActivationCounters activations;
   };
   /// What GET /metrics answers.
   std::string text(Now const& now) const;

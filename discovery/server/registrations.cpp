@@ -2,14 +2,13 @@
 
 #include <array>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
 
+#include "discovery/server/list_files.h"
 #include "serve/state_files.h"
 
 namespace holdfast::discovery {
@@ -18,7 +17,6 @@ namespace {
 
 constexpr char kSecretFile[] = "receipt-secret";
 constexpr std::string_view kSecretDomain = "holdfast/receipt-secret";
-constexpr std::size_t kListBytesMax = 8 * 1024 * 1024;
 
 std::optional<IpAddress> address_of(sockaddr const* from) {
   if (from == nullptr) return std::nullopt;
@@ -50,37 +48,6 @@ std::vector<IpAddress> own_addresses() {
   return out;
 }
 
-Result<std::string> read_list(std::string const& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Unexpected(ErrorCode::NotFound, "cannot read " + path);
-  std::string text(kListBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > kListBytesMax)
-    return Unexpected(ErrorCode::LimitExceeded, path + " is too large");
-  return text;
-}
-
-Result<IdList> read_id_list(std::string const& path) {
-  if (path.empty()) return IdList{};
-  Result<std::string> const text = read_list(path);
-  if (!text) return Unexpected(text.error());
-  Result<IdList> list = parse_id_list(*text);
-  if (!list) return Unexpected(list.error().code, path + ": " + list.error().detail);
-  return list;
-}
-
-Result<std::vector<std::string>> read_tokens(std::string const& path) {
-  std::vector<std::string> tokens;
-  if (path.empty()) return tokens;
-  Result<std::string> const text = read_list(path);
-  if (!text) return Unexpected(text.error());
-  std::istringstream words(*text);
-  for (std::string token; words >> token;) tokens.push_back(token);
-  if (tokens.empty()) return Unexpected(ErrorCode::Malformed, path + ": holds no token");
-  return tokens;
-}
-
 Result<AdmissionFiles> read_files(Settings const& settings) {
   Result<std::vector<std::string>> tokens = read_tokens(settings.registration_token);
   if (!tokens) return Unexpected(tokens.error());
@@ -102,18 +69,13 @@ std::string random_name() {
 Result<std::unique_ptr<Registrations>> Registrations::make(Settings const& settings,
                                                            RecordStore& store, Metrics& metrics) {
   std::unique_ptr<Registrations> made(new Registrations(settings, store));
-  std::vector<IpNetwork> allow;
-  for (std::string const& text : settings.probe_allow) {
-    Result<IpNetwork> const network = parse_network_or_address(text);
-    if (!network)
-      return Unexpected(ErrorCode::Malformed, "--probe-allow: " + network.error().detail);
-    allow.push_back(*network);
-  }
+  Result<std::vector<IpNetwork>> allow = parse_networks(settings.probe_allow, "--probe-allow");
+  if (!allow) return Unexpected(allow.error());
   Result<AdmissionFiles> files = read_files(settings);
   if (!files) return Unexpected(files.error());
   if (Result<void> const secret = made->read_receipt_secret(); !secret)
     return Unexpected(secret.error());
-  made->make_parts(metrics, std::move(allow));
+  made->make_parts(metrics, *std::move(allow));
   made->admission_->set_files(*std::move(files));
   return made;
 }
@@ -122,7 +84,7 @@ Registrations::~Registrations() { stop(); }
 
 Result<void> Registrations::read_receipt_secret() {
   if (!settings_.cluster_secret.empty()) {
-    Result<std::string> const text = read_list(settings_.cluster_secret);
+    Result<std::string> const text = read_list_file(settings_.cluster_secret);
     if (!text) return Unexpected(text.error());
     receipt_secret_ = blake2b_keyed(blake2b({as_bytes(*text)}).view(), {as_bytes(kSecretDomain)});
     return {};

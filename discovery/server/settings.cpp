@@ -55,7 +55,10 @@ void add_settings(CommandLine& line, Settings& settings) {
   line.add("tls-key", settings.tls_key, "FILE", "Private key (PEM) of --tls-cert");
   line.add("lease", settings.lease, "How long a replicator counts without renewal");
   line.add("new-keys", settings.new_keys, "MODE",
-           "Who may ask for keys that nobody hosts: none, token or open");
+           "Who may bring keys that nobody hosts (they are assigned to volunteers): none, token or "
+           "open");
+  line.add("new-keys-token", settings.new_keys_token, "FILE",
+           "Tokens, one to a line, that clients send as Authorization: Bearer TOKEN");
   line.group("Registration");
   line.add_choice("registration", settings.registration, {"open", "token", "allow-list", "invite"},
                   "Who may register a replicator");
@@ -123,8 +126,8 @@ Result<void> check_settings(Settings const& settings) {
   if (settings.new_keys != "none" && settings.new_keys != "token" && settings.new_keys != "open") {
     return malformed("--new-keys is none, token or open");
   }
-  if (settings.new_keys != "none")
-    return malformed("--new-keys token and open are not there yet: use none");
+  if (settings.new_keys == "token" && settings.new_keys_token.empty())
+    return malformed("--new-keys token needs --new-keys-token");
   if (settings.registration == "token" && settings.registration_token.empty())
     return malformed("--registration token needs --registration-token");
   if (settings.registration == "allow-list" && settings.allow_list.empty())

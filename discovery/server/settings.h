@@ -39,8 +39,8 @@ struct Settings {
   std::vector<std::string> probe_allow;
   std::string cluster_secret;
 
-  // Accepted now, so that configuration files need not change; see the manual page for what they will do.
   std::string new_keys = "none";
+  std::string new_keys_token;
 };
 
 /// Reads command line, environment and file.
