@@ -1,10 +1,13 @@
 // The programs under test as child processes.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { freePort, kSlow, temporaryFolder, within } from './wait.mjs';
+import { freePort, kSlow, temporaryFolder, until, within } from './wait.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const kLogLinesMax = 400;
@@ -25,7 +28,7 @@ export class Program {
     this.name = path.basename(file);
     this.lines = [];
     this.waiting = new Set();
-    this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    this.child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     this.exited = new Promise((resolve) => {
       this.child.once('exit', (code, signal) => resolve({ code, signal }));
       this.child.once('error', (error) => resolve({ error }));
@@ -131,12 +134,12 @@ export async function restartReplicator(t, program, how = 'stop', changes = {}) 
   return startReplicator(t, { ...program.options, data: program.data, port: program.port, ...changes });
 }
 
-export async function startDiscovery(t, { port = 0, state, store = 'memory', args = [] } = {}) {
+export async function startDiscovery(t, { port = 0, state, store = 'memory', args = [], env } = {}) {
   const folder = state ?? await temporaryFolder(t);
   const program = await start(t, 'holdfast-discovery', [
     '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--state-dir', folder,
-    '--store', store, '--lease', '10s', '--probe-allow', '127.0.0.0/8', ...args,
-  ]);
+    '--store', store, ...(args.includes('--lease') ? [] : ['--lease', '10s']), '--probe-allow', '127.0.0.0/8', ...args,
+  ], { env });
   const [, pin] = await program.line(/certificate sha256 ([0-9a-f]{64})/);
   program.pin = pin;
   program.state = folder;
@@ -144,13 +147,63 @@ export async function startDiscovery(t, { port = 0, state, store = 'memory', arg
   return program;
 }
 
-/** A Redis without files, on a free port or on `at`. */
-export async function startRedis(t, at) {
+/** A Redis without files, on a free port or on `at`; `extra`: more of its arguments. */
+export async function startRedis(t, at, extra = []) {
   const port = at ?? await freePort();
-  const program = new Program('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--dir', await temporaryFolder(t)]);
+  const folder = await temporaryFolder(t);
+  const program = new Program('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--dir', folder, ...extra]);
   t.after(() => program.kill());
-  await program.line(/Ready to accept connections/);
+  await program.line(/Ready to accept connections|Success: Master replied to PING/);
   program.port = port;
+  program.command = (text) => redisCommand(port, text);
+  return program;
+}
+
+/** Sends one inline command. Returns the raw reply. */
+export async function redisCommand(port, text) {
+  const socket = net.connect(port, '127.0.0.1');
+  socket.write(`${text}\r\n`);
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  return answer.toString();
+}
+
+/** A Redis master, its replica, and three Sentinels that watch them. */
+export async function startSentinels(t) {
+  const master = await startRedis(t);
+  const replica = await startRedis(t, undefined, ['--replicaof', '127.0.0.1', String(master.port)]);
+  await until(10_000, 'the replica to be in step', async () => /master_link_status:up/.test(await replica.command('INFO replication')));
+  const ports = [];
+  for (let i = 0; i < 3; i++) {
+    const port = await freePort();
+    const file = path.join(await temporaryFolder(t), 'sentinel.conf');
+    await writeFile(file, [
+      `port ${port}`, 'bind 127.0.0.1', `sentinel monitor holdfast 127.0.0.1 ${master.port} 2`,
+      'sentinel down-after-milliseconds holdfast 1000', 'sentinel failover-timeout holdfast 4000', '',
+    ].join('\n'));
+    const program = new Program('redis-server', [file, '--sentinel']);
+    t.after(() => program.kill());
+    await program.line(/monitor master holdfast/);
+    ports.push(port);
+  }
+  await until(10_000, 'the Sentinels to know each other', async () => /num-other-sentinels\r\n\$1\r\n2/.test(await redisCommand(ports[0], 'SENTINEL master holdfast')));
+  return { url: `redis-sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/holdfast`, master, replica };
+}
+
+/** Many replicators in one process (tests/bench/fleet); `keys`: the registry keys they list, hex. */
+export async function startFleet(t, service, { replicators, keys }) {
+  const file = path.join(await temporaryFolder(t), 'keys');
+  const program = new Program(programPath('holdfast-fleet'), [
+    '--discovery', service.url, '--pin', service.pin, '--replicators', String(replicators), '--keys', String(keys), '--proofs', '--keys-file', file,
+  ]);
+  t.after(() => program.kill());
+  await program.line(/^joined/, 60_000);
+  program.keys = (await readFile(file, 'utf8')).trim().split('\n');
+  program.command = async (text) => {
+    program.lines.length = 0;
+    program.child.stdin.write(`${text}\n`);
+    return (await program.line(/^(renewed|vanished).*/, 60_000))[0];
+  };
   return program;
 }
 
