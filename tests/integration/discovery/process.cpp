@@ -211,6 +211,15 @@ Node::Node(Byte number)
         return KeyPair::from_seed(seed);
       }()) {}
 
+Node Node::numbered(int number) {
+  EXPECT_TRUE(init_crypto().ok());
+  Seed seed;
+  seed.bytes[0] = static_cast<Byte>(number);
+  seed.bytes[1] = static_cast<Byte>(number >> 8);
+  seed.bytes[2] = 1;
+  return Node(KeyPair::from_seed(seed));
+}
+
 std::string Node::path() const { return "/replicators/" + keys.public_key.hex(); }
 
 httplib::Result Node::send(Discovery const& to, std::string const& method, std::string const& rest,

@@ -92,6 +92,8 @@ class Redis {
 class Node {
  public:
   explicit Node(Byte number);
+  /// Another node for each number, beyond 255 too.
+  static Node numbered(int number);
 
   httplib::Result send(Discovery const& to, std::string const& method, std::string const& rest,
                        std::string const& body,
@@ -101,6 +103,9 @@ class Node {
   std::string path() const;
 
   KeyPair const keys;
+
+ private:
+  explicit Node(KeyPair const& pair) : keys(pair) {}
 };
 
 std::string sync_path(CoreKey const& project);
