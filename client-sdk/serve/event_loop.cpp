@@ -117,6 +117,7 @@ int EventLoop::wait_milliseconds() const {
   }
   if (!waits_.empty()) next = std::min(next, waits_.begin()->first);
   if (!accepting_ && listener_ >= 0) next = std::min(next, accept_again_);
+  if (is_periodic()) next = std::min(next, periodic_at_);
   if (draining_ && session_count_ > 0) next = std::min(next, now_ + kTick * 5);
   if (next == Clock::time_point::max()) return -1;
   auto const left = std::chrono::ceil<std::chrono::milliseconds>(next - now_);
@@ -137,9 +138,15 @@ void EventLoop::turn() {
     if (session != nullptr && session->phase != Phase::Parked) pump(*session);
   }
   if (now_ - expired_at_ >= kTick) expire();
+  if (is_periodic() && now_ >= periodic_at_) do_periodic();
   if (draining_) close_idle_for_drain();
   idle_.set(lists_[static_cast<std::size_t>(Phase::Idle)].count());
   if (count > 0) count_turn();
+}
+
+void EventLoop::do_periodic() {
+  if (periodic_at_ != Clock::time_point{}) shared_.workers.submit(shared_.periodic);
+  periodic_at_ = now_ + shared_.period;
 }
 
 void EventLoop::count_turn() {

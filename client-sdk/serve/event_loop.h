@@ -37,7 +37,10 @@ struct LoopShared {
   Waiters& waiters;
   std::size_t connections_max = 0;  ///< Of the options, within the limit on open files.
   std::atomic<std::size_t> connections_open{0};
-  std::vector<EventLoop*> loops{};                 ///< All of them; constant once they run.
+  std::vector<EventLoop*> loops{};  ///< All of them; constant once they run.
+  /// Work for a worker every `period`, submitted by the first loop. Null: none.
+  std::function<void()> periodic{};
+  std::chrono::milliseconds period{0};
   std::atomic<bool> closing_after_answers{false};  ///< Every answer says Connection: close.
 };
 
@@ -119,6 +122,8 @@ class EventLoop {
   bool close_oldest_idle();
   bool make_room();
   void count_turn();
+  void do_periodic();
+  bool is_periodic() const { return index_ == 0 && shared_.periodic != nullptr; }
   Session* find(std::uint64_t id) const;
   void set_phase(Session& session, Phase phase);
   void remove(Session& session);
@@ -165,6 +170,7 @@ class EventLoop {
   Clock::time_point now_ = Clock::now();
   Clock::time_point expired_at_{};
   Clock::time_point accept_again_{};
+  Clock::time_point periodic_at_{};
   std::shared_ptr<SSL_CTX> tls_;
   std::vector<std::unique_ptr<Session>> slots_;  ///< By the low half of a session's id.
   std::vector<std::uint32_t> free_slots_;

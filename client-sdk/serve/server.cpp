@@ -139,6 +139,15 @@ Result<void> HttpServer::start() {
     if (Result<void> const bound = bind(); !bound) return bound;
   }
   parts_->shared.connections_max = connections_that_fit(parts_->options.connections_max);
+  if (parts_->options.certificate) {
+    parts_->shared.period = parts_->options.certificate_check;
+    parts_->shared.periodic = [this] {
+      Result<bool> const changed = reload_if_changed();
+      if (!parts_->options.on_certificate || (changed && !*changed)) return;
+      parts_->options.on_certificate(changed ? Result<void>()
+                                             : Result<void>(Unexpected(changed.error())));
+    };
+  }
   parts_->workers.start(parts_->options.worker_count, parts_->options.queued_max);
   for (std::unique_ptr<EventLoop> const& loop : parts_->loops) {
     if (Result<void> const started = loop->start(); !started) return started;

@@ -46,8 +46,9 @@ class HttpServer {
   /// Reads the certificate files again, for connections accepted from now on.
   /// Errors: Malformed; the old certificate stays in use then.
   Result<void> reload();
-  /// reload(), if the files have changed since they were last read (by time, size or inode). To be called every few
-  /// seconds. Returns: whether they had changed. Errors: as reload(), once for each change.
+  /// reload(), if the files have changed since they were last looked at (by time, size or inode); the server does so
+  /// itself every ServerOptions::certificate_check.
+  /// Returns: whether they had changed. Errors: as reload(), once for each change.
   Result<bool> reload_if_changed();
 
   /// Session tickets are made and opened under these from now on. `now_unix_s`: by the clock that their times are

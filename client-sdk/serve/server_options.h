@@ -5,9 +5,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "serve/certificate.h"
 #include "serve/proxies.h"
@@ -35,6 +37,10 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout{75'000};   ///< Between requests.
   Duration wait_max{60'000};                        ///< The longest a handler may wait for.
   ProxyPolicy proxies{};
+  /// How often the certificate files are looked at for a change.
+  std::chrono::milliseconds certificate_check{5'000};
+  /// Told, on a worker thread, how reading changed certificate files went.
+  std::function<void(Result<void> const&)> on_certificate{};
 };
 
 /// Why a request was answered before any handler saw it, or a connection not served.

@@ -17,16 +17,6 @@ constexpr std::size_t kSecretBytesMin = 16;
 constexpr std::uint64_t kVersion = 1;
 constexpr std::string_view kSecretName = "holdfast/ticket-keys";
 
-TicketKey make_key(std::int64_t not_before, TicketKeyLife const& life) {
-  TicketKey key;
-  random_bytes(key.name);
-  random_bytes(key.aes);
-  random_bytes(key.hmac);
-  key.not_before_unix_s = not_before;
-  key.not_after_unix_s = not_before + life.making_s + life.opening_s;
-  return key;
-}
-
 SecretBoxKey box_key(ClusterSecret const& secret) {
   return SecretBoxKey{blake2b_keyed(secret.view(), {as_bytes(kSecretName)}).bytes};
 }
@@ -60,19 +50,29 @@ Result<ClusterSecret> cluster_secret_of(ByteView file) {
   return ClusterSecret{blake2b({as_bytes("holdfast/cluster-secret"), file}).bytes};
 }
 
+TicketKey make_ticket_key(std::int64_t not_before_unix_s, TicketKeyLife life) {
+  TicketKey key;
+  random_bytes(key.name);
+  random_bytes(key.aes);
+  random_bytes(key.hmac);
+  key.not_before_unix_s = not_before_unix_s;
+  key.not_after_unix_s = not_before_unix_s + life.making_s + life.opening_s;
+  return key;
+}
+
 TicketKeys renewed(TicketKeys const& keys, std::int64_t now_unix_s, TicketKeyLife life) {
   TicketKeys next;
   std::copy_if(keys.keys.begin(), keys.keys.end(), std::back_inserter(next.keys),
                [&](TicketKey const& key) { return now_unix_s < key.not_after_unix_s; });
   if (next.keys.empty()) {
-    next.keys.push_back(make_key(now_unix_s, life));
+    next.keys.push_back(make_ticket_key(now_unix_s, life));
     return next;
   }
   std::int64_t const handover = next.keys.front().not_before_unix_s + life.making_s;
   if (now_unix_s + life.ahead_s >= handover) {
     // A service that slept through the hand-over still gives the others time to learn of the new key.
     std::int64_t const not_before = std::max(handover, now_unix_s + life.ahead_s);
-    next.keys.insert(next.keys.begin(), make_key(not_before, life));
+    next.keys.insert(next.keys.begin(), make_ticket_key(not_before, life));
   }
   if (next.keys.size() > TicketKeys::kCountMax) next.keys.resize(TicketKeys::kCountMax);
   return next;

@@ -48,6 +48,9 @@ struct TicketKeyLife {
   std::int64_t opening_s = 24 * 3600;  ///< And it opens them for this long after that.
 };
 
+/// A key drawn at random that makes tickets from then on.
+TicketKey make_ticket_key(std::int64_t not_before_unix_s, TicketKeyLife life);
+
 /// Leaves out ended keys, and puts a new one before the others when the newest is about to end making.
 /// Returns: the keys to use from now on; equal to `keys` when nothing was to be done.
 TicketKeys renewed(TicketKeys const& keys, std::int64_t now_unix_s, TicketKeyLife life = {});

@@ -93,6 +93,22 @@ TEST_F(TlsServerTest, AChangedCertificateIsUsedForNewConnections) {
   EXPECT_EQ(server->counters().certificate_reloads, 1u);
 }
 
+TEST_F(TlsServerTest, ChangedFilesAreNoticed) {
+  CertificateFiles const files = certificate("a");
+  CertificateFiles const other = certificate("b");
+  std::atomic<int> failures{0};
+  std::atomic<int> changes{0};
+  start({.certificate = files,
+         .certificate_check = std::chrono::milliseconds(20),
+         .on_certificate = [&](Result<void> const& read) { ++(read.ok() ? changes : failures); }});
+  replace(files.certificate_path, other.certificate_path);
+  EXPECT_TRUE(eventually([&] { return failures > 0; })) << "the key is still the old one";
+  EXPECT_EQ(tls_request(server_->port(), TLS1_3_VERSION, kRequest).pin, files.pin);
+  replace(files.key_path, other.key_path);
+  EXPECT_TRUE(eventually([&] { return changes > 0; }));
+  EXPECT_EQ(tls_request(server_->port(), TLS1_3_VERSION, kRequest).pin, other.pin);
+}
+
 TEST_F(TlsServerTest, ABrokenCertificateLeavesTheOldOneInUse) {
   CertificateFiles const files = certificate("a");
   CertificateFiles const other = certificate("b");
