@@ -28,6 +28,7 @@ App::App(Settings settings) : settings_(std::move(settings)), metrics_(kVersion)
 
 /// The store goes before whom it tells of its changes, and after whoever asks it.
 App::~App() {
+  tickets_.reset();
   public_.reset();
   admin_.reset();
   if (registrations_ != nullptr) registrations_->stop();
@@ -105,29 +106,63 @@ Result<CertificateFiles> App::certificate(OwnUrls const& own_urls) const {
 Result<OwnUrls> App::start_public() {
   Result<OwnUrls> own_urls = OwnUrls::parse(settings_.public_urls);
   if (!own_urls) return own_urls;
-  Result<CertificateFiles> const files = certificate(*own_urls);
-  if (!files) return Unexpected(files.error());
-
-  ServerOptions options;
-  options.host = settings_.listen.host;
-  options.port = settings_.listen.port;
-  options.certificate = *files;
-  options.worker_count = settings_.workers;
-  public_ = std::make_unique<HttpServer>(router_, options);
+  Result<ServerOptions> const options = server_options(*own_urls);
+  if (!options) return Unexpected(options.error());
+  public_ = std::make_unique<HttpServer>(router_, *options);
   if (Result<void> const bound = public_->bind(); !bound) return Unexpected(bound.error());
   if (own_urls->list().empty())
     own_urls = OwnUrls::of_listener(settings_.listen.host, public_->port());
 
-  std::printf("certificate sha256 %s\n", files->pin.c_str());
+  std::printf("certificate sha256 %s\n", options->certificate->pin.c_str());
   for (std::string const& url : own_urls->list()) std::printf("public url %s\n", url.c_str());
   std::fflush(stdout);
   api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, registrations_->parts());
   api_->add_routes(router_);
   lookups_->add_routes(router_, activations_->activator());
   notified_ = public_.get();
+  if (Result<void> const shared = share_tickets(); !shared) return Unexpected(shared.error());
   if (Result<void> const started = public_->start(); !started) return Unexpected(started.error());
   registrations_->start([this](std::string const& event) { notify(event); });
   return own_urls;
+}
+
+Result<ServerOptions> App::server_options(OwnUrls const& own_urls) const {
+  Result<CertificateFiles> const files = certificate(own_urls);
+  if (!files) return Unexpected(files.error());
+  ServerOptions options;
+  options.host = settings_.listen.host;
+  options.port = settings_.listen.port;
+  options.certificate = *files;
+  options.loop_count = settings_.loops;
+  options.worker_count = settings_.workers;
+  options.proxies.proxy_protocol = settings_.proxy_protocol;
+  if (settings_.forwarded_field == "forwarded") options.proxies.field = ForwardedField::Forwarded;
+  for (std::string const& text : settings_.trusted_proxies) {
+    Result<IpNetwork> const network = IpNetwork::parse(text);
+    if (!network)
+      return Unexpected(ErrorCode::Malformed, "--trusted-proxy: " + network.error().detail);
+    options.proxies.trusted.push_back(*network);
+  }
+  options.on_certificate = [](Result<void> const& read) {
+    if (read)
+      spdlog::info("the certificate has changed; new connections get the new one");
+    else
+      spdlog::error("the certificate stays as it was: {}", read.error().detail);
+  };
+  return options;
+}
+
+/// Without a cluster secret each instance keeps its ticket keys to itself.
+Result<void> App::share_tickets() {
+  if (settings_.cluster_secret.empty() || settings_.store == "memory") return {};
+  Result<std::string> const text = read_state_file(settings_.cluster_secret);
+  if (!text) return Unexpected(text.error());
+  Result<ClusterSecret> const secret = cluster_secret_of(as_bytes(*text));
+  if (!secret)
+    return Unexpected(ErrorCode::Malformed, "--cluster-secret: " + secret.error().detail);
+  tickets_ = std::make_unique<TicketSharing>(*store_, *public_, *secret);
+  tickets_->start();
+  return {};
 }
 
 Result<void> App::start_admin() {
@@ -169,7 +204,10 @@ bool App::store_answers() const { return store_->now_unix_ms().ok(); }
 
 void App::drain() {
   draining_ = true;
+  spdlog::info("draining: not ready, serving for {} more", to_text(settings_.drain_delay));
+  public_->drain(settings_.drain_delay);
   spdlog::info("draining: finishing requests in hand for at most {}", to_text(settings_.grace));
+  if (tickets_ != nullptr) tickets_->stop();
   public_->stop(settings_.grace);
   admin_->stop(Duration(0));
   registrations_->stop();

@@ -15,6 +15,7 @@
 #include "discovery/server/metrics.h"
 #include "discovery/server/registrations.h"
 #include "discovery/server/settings.h"
+#include "discovery/server/ticket_sharing.h"
 #include "serve/admin.h"
 #include "serve/router.h"
 #include "serve/server.h"
@@ -42,6 +43,8 @@ class App {
   Result<void> open_store();
   Result<CertificateFiles> certificate(OwnUrls const& own_urls) const;
   Result<OwnUrls> start_public();
+  Result<ServerOptions> server_options(OwnUrls const& own_urls) const;
+  Result<void> share_tickets();
   Result<void> start_admin();
   std::string metrics_text() const;
   bool store_answers() const;
@@ -61,6 +64,7 @@ class App {
   std::unique_ptr<OperatorRoutes> operator_;
   std::unique_ptr<HttpServer> public_;
   std::atomic<HttpServer*> notified_{nullptr};  ///< `public_` while it can be notified.
+  std::unique_ptr<TicketSharing> tickets_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Registrations> registrations_;  ///< Last: its threads use all the others.
 };

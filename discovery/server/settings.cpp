@@ -88,9 +88,18 @@ void add_settings(CommandLine& line, Settings& settings) {
            "Secret that all instances share: seals tickets, signs admission receipts");
   line.group("Operation");
   line.add("admin-listen", settings.admin_listen, "Plain HTTP for /metrics, /livez and /readyz");
-  line.add("workers", settings.workers, "N", "Threads that answer requests");
+  line.add("loops", settings.loops, "N", "Event loops; 0 takes one for each core");
+  line.add("workers", settings.workers, "N", "Threads for requests that wait for the store");
+  line.add("trusted-proxy", settings.trusted_proxies, "CIDR",
+           "Range of proxies that may say who the client is; nobody else is believed");
+  line.add("proxy-protocol", settings.proxy_protocol,
+           "Trusted proxies start each connection with a PROXY header (version 1 or 2)");
+  line.add_choice("forwarded-field", settings.forwarded_field, {"x-forwarded-for", "forwarded"},
+                  "The field that trusted proxies add a client's address to");
   line.add_choice("rate-limit", settings.rate_limit, {"off", "measure", "enforce"},
                   "Budgets for each client network: not at all, only counted, or kept to");
+  line.add("drain-delay", settings.drain_delay,
+           "How long SIGTERM goes on serving, not ready, before it stops accepting");
   line.add("grace", settings.grace, "How long SIGTERM waits for requests in hand");
   add_log_flags(line, settings.log);
 }
@@ -123,6 +132,9 @@ Result<void> check_settings(Settings const& settings) {
     return malformed("--lease is from 3s to 1h");
   if (settings.workers < 1 || settings.workers > 1024)
     return malformed("--workers is from 1 to 1024");
+  if (settings.loops > 256) return malformed("--loops is at most 256");
+  if (settings.proxy_protocol && settings.trusted_proxies.empty())
+    return malformed("--proxy-protocol needs --trusted-proxy");
   if (settings.new_keys != "none" && settings.new_keys != "token" && settings.new_keys != "open") {
     return malformed("--new-keys is none, token or open");
   }

@@ -23,6 +23,11 @@ struct Settings {
   Duration lease{60'000};
   std::uint64_t workers = 16;
   std::string rate_limit = "enforce";
+  std::uint64_t loops = 0;  ///< 0: one for each core.
+  std::vector<std::string> trusted_proxies;
+  bool proxy_protocol = false;
+  std::string forwarded_field = "x-forwarded-for";
+  Duration drain_delay{0};
   Duration grace{10'000};
   HostPort admin_listen{"127.0.0.1", 9090};
   LogOptions log;
