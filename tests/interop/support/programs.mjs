@@ -1,11 +1,12 @@
 // The programs under test as child processes.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
+import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { freePort, kSlow, temporaryFolder, until, within } from './wait.mjs';
 
@@ -189,6 +190,24 @@ export async function startSentinels(t) {
   await until(10_000, 'the Sentinels to know each other', async () => /num-other-sentinels\r\n\$1\r\n2/.test(await redisCommand(ports[0], 'SENTINEL master holdfast')));
   return { url: `redis-sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/holdfast`, master, replica };
 }
+
+/** Three Redis masters that share all slots. `move()` takes all slots of the first to the second, with what is in them. */
+export async function startCluster(t) {
+  const nodes = [];
+  for (let i = 0; i < 3; i++) nodes.push(await startRedis(t, undefined, ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000']));
+  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  await redisCli('--cluster', 'create', ...addresses, '--cluster-yes');
+  await until(20_000, 'the cluster to be whole', async () => {
+    const states = await Promise.all(nodes.map((node) => node.command('CLUSTER INFO')));
+    return states.every((state) => state.includes('cluster_state:ok'));
+  });
+  const idOf = async (node) => (await node.command('CLUSTER MYID')).split('\r\n')[1];
+  const move = async () => redisCli('--cluster', 'reshard', addresses[2], '--cluster-from', await idOf(nodes[0]), '--cluster-to', await idOf(nodes[1]),
+    '--cluster-slots', '5461', '--cluster-yes', '--cluster-pipeline', '100');
+  return { url: `redis-cluster://${addresses.join(',')}`, nodes, move };
+}
+
+const redisCli = async (...args) => (await promisify(execFile)('redis-cli', args, { maxBuffer: 64 << 20 })).stdout;
 
 /** Many replicators in one process (tests/bench/fleet); `keys`: the registry keys they list, hex. */
 export async function startFleet(t, service, { replicators, keys }) {
