@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
 #include "directory_world.h"
+#include "support/directory_model.h"
 
 namespace holdfast::discovery {
 namespace {
@@ -322,6 +324,16 @@ TEST(Directory, IsHostedOnlyWhereALineCounts) {
   EXPECT_EQ(world.directory.is_hosted(key_of(1), world.now), false);
   world.add(1);
   EXPECT_EQ(world.directory.is_hosted(key_of(1), world.now), true);
+}
+
+TEST(Directory, AgreesWithThePlainTruthOverRandomStories) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    SeededRng rng(seed);
+    Bytes input(4'000);
+    for (Byte& byte : input) byte = static_cast<Byte>(rng.next());
+    DirectoryModel(input).run();
+  }
 }
 
 /// For ThreadSanitizer: look-ups while everything changes.
