@@ -155,8 +155,8 @@ TEST_F(Attacks, NobodyActsForAnotherId) {
   Node const thief(2);
   for (auto const& [method, rest] : std::vector<std::pair<std::string, std::string>>{
            {"PUT", ""}, {"DELETE", ""}, {"POST", "/renew"}, {"POST", "/projects"}}) {
-    Captured const stolen =
-        sign(thief, discovery.base_url(), nonce_of(discovery), method, node.path() + rest, "{}");
+    Captured const stolen = sign(thief, discovery.base_url(), nonce_of(discovery), method,
+                                 node.path() + rest, method == "DELETE" ? "" : "{}");
     EXPECT_EQ(problem_of(send(discovery, stolen)), "not-yours") << method << rest;
   }
   std::string const body = registration::to_json(
@@ -310,11 +310,14 @@ TEST_F(AttacksOnTheProber, WhatFailedIsNeverInAnAnswer) {
 
 /// Practice defect 3: neither bodies nor address lists grow without bound.
 TEST_F(Attacks, Defect3BodiesHeadersAndListsAreBounded) {
-  TrustingClient client = discovery.https();
-  EXPECT_EQ(
-      client.Put(node.path().c_str(), std::string(64 * 1024, 'a'), "application/json")->status,
-      413);
-  EXPECT_EQ(discovery.https().Get("/", {{"X", std::string(64 * 1024, 'a')}})->status, 431);
+  // The service may have closed before all was sent; then the client sees no answer.
+  auto const is_refused = [](httplib::Result const& answer, int status) {
+    return !answer || answer->status == status;
+  };
+  std::string const much(64 * 1024, 'a');
+  EXPECT_TRUE(
+      is_refused(discovery.https().Put(node.path().c_str(), much, "application/json"), 413));
+  EXPECT_TRUE(is_refused(discovery.https().Get("/", {{"X", much}}), 431));
   EXPECT_TRUE(record_of(node.keys, {.addresses = 9}).empty());
   registration::ProjectsRequest request;
   request.add.resize(registration::kBatchKeysMax + 1);
