@@ -93,6 +93,9 @@ bool take_field(std::string_view& rest, bool& has_connection, PlainGet& out) {
   rest.remove_prefix(line_bytes + 2);
   while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
   while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
+  // The HTTP library leaves out fields without a value, and decodes percent signs in others.
+  if (value.empty()) return kind_of(name) != Field::Unusual;
+  if (value.find('%') != std::string_view::npos) return false;
   switch (kind_of(name)) {
     case Field::Unusual:
       return false;
@@ -127,6 +130,7 @@ bool recognise_plain_get(std::string_view bytes, RequestLimits const& limits, Pl
   std::size_t const question = target.find('?');
   out.path = target.substr(0, question);
   out.query = question == std::string_view::npos ? std::string_view() : target.substr(question + 1);
+  if (out.query.find('?') != std::string_view::npos) return false;  // The library refuses it.
   out.close = false;
   out.field_count = 0;
   bool has_connection = false;

@@ -240,6 +240,8 @@ INSTANTIATE_TEST_SUITE_P(
         "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: Close\r\n\r\n",
         "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n",
         "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+        "GET " HOLDFAST_KEY "?a?b HTTP/1.1\r\n\r\n",
+        "GET " HOLDFAST_KEY "? HTTP/1.1\r\nX:\r\nY: %41\r\n\r\n",
         "GET " HOLDFAST_KEY " HTTP/1.0\r\n\r\n", "GET /project/%61a/sync HTTP/1.1\r\n\r\n",
         "GET /project/a+b/sync?x=a+b HTTP/1.1\r\n\r\n", "GET /project//sync HTTP/1.1\r\n\r\n",
         "GET " HOLDFAST_KEY "#x HTTP/1.1\r\n\r\n", "HEAD " HOLDFAST_KEY " HTTP/1.1\r\n\r\n",
