@@ -111,6 +111,14 @@ HttpOutcome Router::handle(HttpRequest& request) const {
   return outcome;
 }
 
+void Router::wrap_handlers(Wrap const& wrap) {
+  for (Route& route : routes_) {
+    std::string pattern;
+    for (std::string const& segment : route.segments) pattern += '/' + segment;
+    route.handler = wrap(route.method, pattern, std::move(route.handler));
+  }
+}
+
 void Router::add_fast(std::string_view method, std::string_view pattern, FastHandler handler) {
   std::vector<std::string_view> const parts = split(pattern);
   auto const route = std::find_if(routes_.begin(), routes_.end(), [&](Route const& each) {

@@ -41,6 +41,10 @@ class Router {
   /// Requires: the route was added with add() before, its method is GET, its pattern has exactly one
   /// {name}, and no route added before it matches the same paths.
   void add_fast(std::string_view method, std::string_view pattern, FastHandler handler);
+  /// Puts `wrap(method, pattern, handler)` in place of every handler added so far; fast handlers stay as they are.
+  using Wrap = std::function<HttpHandler(std::string const& method, std::string const& pattern,
+                                         HttpHandler handler)>;
+  void wrap_handlers(Wrap const& wrap);
   void set_guard(Guard guard) { guard_ = std::move(guard); }
 
   /// Fills request.params and calls the handler.

@@ -22,7 +22,8 @@ Instant LookupService::steady_now() {
 LookupService::LookupService(RecordStore& store, ApiObserver& observer,
                              LookupServiceOptions const& options, LookupFetcher::Notify notify,
                              std::function<Instant()> clock)
-    : directory_(with_lease(options.directory, store.options().lease), clock),
+    : clock_(clock),
+      directory_(with_lease(options.directory, store.options().lease), clock),
       limiter_(options.limits),
       fetcher_(store, directory_, options.fetcher, std::move(notify), clock),
       routes_({.directory = directory_,
@@ -34,6 +35,7 @@ LookupService::LookupService(RecordStore& store, ApiObserver& observer,
       peers_(store, limiter_, clock) {}
 
 void LookupService::add_routes(Router& router, Activator* activator) {
+  limit_routes(router, limiter_, clock_);
   routes_.set_activator(activator);
   routes_.add_routes(router);
   peers_.add_routes(router);

@@ -36,7 +36,7 @@ class LookupService {
   std::vector<StoreWatcher*> watchers() { return {&directory_, &fetcher_}; }
   void start() { fetcher_.start(); }
   void stop() { fetcher_.stop(); }
-  /// `activator`: null, or outlives this.
+  /// `activator`: null, or outlives this. Limits the routes that are there already, too.
   void add_routes(Router& router, Activator* activator = nullptr);
 
   Directory& directory() { return directory_; }
@@ -46,6 +46,7 @@ class LookupService {
   static Instant steady_now();
 
  private:
+  std::function<Instant()> const clock_;
   Directory directory_;
   RateLimiter limiter_;
   LookupFetcher fetcher_;

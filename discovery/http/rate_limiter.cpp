@@ -201,6 +201,19 @@ HttpResponse rate_limited_response(RateKind kind, RateBudget const& budget,
   return response;
 }
 
+void limit_routes(Router& router, RateLimiter& limiter, std::function<Instant()> clock) {
+  router.wrap_handlers([&limiter, clock = std::move(clock)](std::string const& method,
+                                                            std::string const& pattern,
+                                                            HttpHandler handler) {
+    bool const is_life_line =
+        pattern == "/nonce" || pattern.ends_with("/renew") || pattern.ends_with("/assignments");
+    RateKind const kind = is_life_line      ? RateKind::Renewal
+                          : method == "GET" ? RateKind::Read
+                                            : RateKind::Write;
+    return limited(limiter, kind, clock, std::move(handler));
+  });
+}
+
 HttpHandler limited(RateLimiter& limiter, RateKind kind, std::function<Instant()> clock,
                     HttpHandler handler) {
   return [&limiter, kind, clock = std::move(clock),

@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "discovery/http/rate_limit.h"
 #include "serve/message.h"
+#include "serve/router.h"
 
 namespace holdfast::discovery {
 
@@ -97,6 +98,10 @@ HttpResponse rate_limited_response(RateKind kind, RateBudget const& budget,
 /// Adds the RateLimit fields to an answer that was let through.
 void add_rate_limit_fields(HttpResponse& response, RateKind kind, RateBudget const& budget,
                            RateVerdict const& verdict);
+
+/// Puts every handler of `router` within its budget: renewals, nonces and polls for assignments in that of renewals; other
+/// reads and writes in theirs. `limiter` must outlive the router.
+void limit_routes(Router& router, RateLimiter& limiter, std::function<Instant()> clock);
 
 /// A handler that is asked only within the budget. `limiter` must outlive it. Calls after a wait are not charged again.
 HttpHandler limited(RateLimiter& limiter, RateKind kind, std::function<Instant()> clock,

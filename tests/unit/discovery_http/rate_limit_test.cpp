@@ -212,6 +212,37 @@ TEST_F(RateLimiterTest, A429SaysWhenAndHowMuch) {
   EXPECT_LE(retry, 4);
 }
 
+TEST_F(RateLimiterTest, RenewalsAreNotStarvedByWhatElseGoesOn) {
+  RateLimiterOptions tight = options();
+  tight.budgets.write = {1, 2};
+  RateLimiter limiter(tight);
+  Router router;
+  auto const fine = [](HttpRequest const&) { return HttpResponse{}; };
+  for (char const* const path : {"/nonce", "/replicators", "/replicators/{id}/assignments"}) {
+    router.add("GET", path, fine);
+  }
+  for (char const* const path : {"/replicators/{id}/renew", "/replicators/{id}/projects"}) {
+    router.add("POST", path, fine);
+  }
+  limit_routes(router, limiter, [] { return at(0); });
+  auto const ask = [&](std::string const& method, std::string const& path) {
+    HttpRequest request;
+    request.method = method;
+    request.path = path;
+    request.peer = {"192.0.2.1", 1, ip("192.0.2.1")};
+    return std::get<HttpResponse>(router.handle(request)).status;
+  };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask("GET", "/replicators"), 200);
+  EXPECT_EQ(ask("GET", "/replicators"), 429);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(ask("POST", "/replicators/a/projects"), 200);
+  EXPECT_EQ(ask("POST", "/replicators/a/projects"), 429);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(ask("POST", "/replicators/a/renew"), 200);
+    ASSERT_EQ(ask("GET", "/replicators/a/assignments"), 200);
+    ASSERT_EQ(ask("GET", "/nonce"), 200);
+  }
+}
+
 TEST_F(RateLimiterTest, AHandlerIsAskedOnlyWithinItsBudget) {
   RateLimiter limiter(options());
   int calls = 0;
