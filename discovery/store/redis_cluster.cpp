@@ -61,7 +61,8 @@ std::optional<Redirect> redirect_of(RedisReply const& reply, HostPort const& ask
   return out;
 }
 
-/// Who holds which slot.
+/// Who holds which slot. Learnt at the first call, from redirections, and by look_around(): a call never waits
+/// for a map because some server does not answer, for that would make those wait that do not need it.
 using Owners = std::vector<Pool>;
 
 class Cluster final : public RedisServers {
@@ -114,11 +115,7 @@ class Cluster final : public RedisServers {
   Pool pool_locked(HostPort const& server) HOLDFAST_REQUIRES(mutex_);
   bool has_map() HOLDFAST_EXCLUDES(mutex_) {
     MutexLock const lock(mutex_);
-    return !owners_.empty() && !is_stale_;
-  }
-  void mark_stale() HOLDFAST_EXCLUDES(mutex_) {
-    MutexLock const lock(mutex_);
-    is_stale_ = true;
+    return !owners_.empty();
   }
   bool refresh(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
   void ask_for_map(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
@@ -135,7 +132,6 @@ class Cluster final : public RedisServers {
   Mutex mutex_;
   std::map<std::string, Pool> pools_ HOLDFAST_GUARDED_BY(mutex_);
   Owners owners_ HOLDFAST_GUARDED_BY(mutex_);
-  bool is_stale_ HOLDFAST_GUARDED_BY(mutex_) = false;
   std::uint64_t version_ HOLDFAST_GUARDED_BY(mutex_) = 1;
   CondVar refreshed_;
   bool is_refreshing_ HOLDFAST_GUARDED_BY(mutex_) = false;
@@ -217,7 +213,6 @@ bool Cluster::learn_map(RedisReply const& reply, HostPort const& asked) {
   }
   if (owners != owners_) ++version_;
   owners_ = std::move(owners);
-  is_stale_ = false;
   return true;
 }
 
@@ -257,10 +252,7 @@ Result<void> Cluster::send(Group const& group, std::vector<RoutedCommand> const&
     out.push_back(commands[index].command);
   }
   Result<std::vector<RedisReply>> got = group.pool->call(std::move(out), deadline);
-  if (!got) {
-    mark_stale();
-    return Unexpected(got.error());
-  }
+  if (!got) return Unexpected(got.error());
   std::size_t const stride = group.is_asking ? 2 : 1;
   for (std::size_t i = 0; i < group.indexes.size(); ++i) {
     replies[group.indexes[i]] = std::move((*got)[i * stride + stride - 1]);
@@ -273,7 +265,6 @@ void Cluster::follow(Redirect const& redirect) {
   MutexLock const lock(mutex_);
   owners_[redirect.slot] = pool_locked(redirect.server);
   ++version_;
-  is_stale_ = true;
 }
 
 Result<std::vector<RedisReply>> Cluster::call(std::vector<RoutedCommand> const& commands,
@@ -298,7 +289,6 @@ Result<std::vector<RedisReply>> Cluster::call(std::vector<RoutedCommand> const& 
         if (!redirect) continue;
         switch (redirect->kind) {
           case Redirect::Kind::Down:
-            mark_stale();
             return unavailable("the cluster is down");
           case Redirect::Kind::Moved:
             follow(*redirect);

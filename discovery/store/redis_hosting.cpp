@@ -72,6 +72,15 @@ Result<ProjectsChange> RedisRecords::change_projects(PublicKey const& id,
   return out;
 }
 
+/// A server whose clock has jumped takes all that we send for late, until we know.
+void RedisRecords::learn_time_of(std::uint16_t slot, Deadline deadline) {
+  Result<std::vector<RedisReply>> const replies =
+      ask({RoutedCommand{slot, RedisCommand{{"TIME"}}}}, deadline);
+  if (!replies) return;
+  RedisReply const& time = replies->front();
+  servers_->learn_time(slot, time.at(0).number() * 1000 + time.at(1).number() / 1000);
+}
+
 /// Returns: the keys whose set is full, sorted.
 Result<std::vector<DiscoveryKey>> RedisRecords::write_lines(
     PublicKey const& id, std::uint64_t generation, registration::ProjectsRequest const& request,
@@ -95,6 +104,7 @@ Result<std::vector<DiscoveryKey>> RedisRecords::write_lines(
   for (std::size_t i = 0; i < replies->size(); ++i) {
     std::string const& status = (*replies)[i].text;
     if (status == "late") {
+      learn_time_of(commands[i].slot, deadline);
       return Unexpected(ErrorCode::Unavailable, "a newer call has listed these keys");
     }
     if (status == "full") full.push_back(request.add[i - request.remove.size()].key);
@@ -152,6 +162,7 @@ Result<HostingSet> RedisRecords::hosting_of(DiscoveryKey const& key) {
   RedisReply const& time = replies->front();
   HostingSet out;
   out.now_unix_ms = time.at(0).number() * 1000 + time.at(1).number() / 1000;
+  servers_->learn_time(slot_of(name), out.now_unix_ms);
   if (replies->size() > 2) note_epoch(replies->back().text, out.now_unix_ms);
   out.recovering = is_recovering(out.now_unix_ms);
   Result<std::vector<HostingLine>> lines = decode_lines((*replies)[1].text);

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,12 +70,6 @@ class RedisRecords final : public RecordStore {
     std::vector<PublicKey> ids;
     std::vector<Row> rows;
   };
-  /// What of a hosting set is left over, in the bytes it has there.
-  struct Judged {
-    Words left_overs;
-    std::vector<HostingLine> lines;
-  };
-
   Deadline deadline() const { return std::chrono::steady_clock::now() + redis_.timeout; }
   Deadline long_deadline() const { return std::chrono::steady_clock::now() + 4 * redis_.timeout; }
 
@@ -98,6 +90,7 @@ class RedisRecords final : public RecordStore {
   Result<void> enter(PublicKey const& id, Deadline deadline);
 
   // Hosting sets.
+  void learn_time_of(std::uint16_t slot, Deadline deadline);
   Result<std::vector<DiscoveryKey>> write_lines(PublicKey const& id, std::uint64_t generation,
                                                 registration::ProjectsRequest const& request,
                                                 Deadline deadline);

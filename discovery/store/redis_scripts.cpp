@@ -17,7 +17,10 @@ local function num(n) return struct.pack('>I6', n) end
 )lua";
 
 // KEYS[1] is the record of a replicator, ARGV[1] the channel.
+// A generation is the time in 1/32 ms: one that leaves and comes back within the same millisecond gets another one, and
+// 47 bits last until 2109.
 constexpr std::string_view kRecord = R"lua(
+local function new_generation() return tonumber(clock[1]) * 32000 + math.floor(tonumber(clock[2]) * 32 / 1000) end
 local function tell_entry()
   local r = redis.call('HMGET', KEYS[1], 'i', 'e', 'g', 's', 'l', 'y', 'h', 'r')
   redis.call('PUBLISH', ARGV[1], 'E' .. r[1] .. num(now) .. num(tonumber(r[2])) .. num(tonumber(r[3])) .. r[4]
@@ -55,7 +58,7 @@ if kept[1] and tonumber(kept[4]) + forget_after <= now then
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   kept = {}
 end
-local status, health, generation = 'stored', ARGV[9], now
+local status, health, generation = 'stored', ARGV[9], new_generation()
 if kept[1] then
   if kept[1] ~= id then return {now, 'taken'} end
   if kept[2] == record then
@@ -158,7 +161,7 @@ end
 if before + fresh > tonumber(ARGV[5]) then return {now, 'full'} end
 if replace then
   redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'g', math.max(tonumber(redis.call('HGET', KEYS[1], 'g')) + 1, now))
+  redis.call('HSET', KEYS[1], 'g', math.max(tonumber(redis.call('HGET', KEYS[1], 'g')) + 1, new_generation()))
   tell_entry()
 end
 if #remove > 0 then redis.call('SREM', KEYS[2], unpack(remove)) end

@@ -80,7 +80,8 @@ class OneServer final : public RedisServers {
   Result<std::shared_ptr<RedisPool>> find_master(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
   Result<HostPort> ask_sentinels(Deadline deadline);
   std::shared_ptr<RedisPool> set_master(HostPort const& master) HOLDFAST_EXCLUDES(mutex_);
-  void forget_master(std::shared_ptr<RedisPool> const& pool) HOLDFAST_EXCLUDES(mutex_);
+  /// It failed us: the sentinels are asked before it is used again.
+  void doubt_master(std::shared_ptr<RedisPool> const& pool) HOLDFAST_EXCLUDES(mutex_);
 
   RedisOptions const options_;
   RedisResolver& resolver_;
@@ -88,6 +89,7 @@ class OneServer final : public RedisServers {
   std::shared_ptr<RedisPool> pool_ HOLDFAST_GUARDED_BY(mutex_);
   std::uint64_t version_ HOLDFAST_GUARDED_BY(mutex_) = 1;
   CondVar asked_;
+  bool is_in_doubt_ HOLDFAST_GUARDED_BY(mutex_) = false;
   bool is_asking_ HOLDFAST_GUARDED_BY(mutex_) = false;
   Deadline ask_again_ HOLDFAST_GUARDED_BY(mutex_){};
 };
@@ -113,38 +115,40 @@ Result<HostPort> OneServer::ask_sentinels(Deadline deadline) {
 
 std::shared_ptr<RedisPool> OneServer::set_master(HostPort const& master) {
   MutexLock const lock(mutex_);
+  is_in_doubt_ = false;
+  // The same server keeps its pool, for the breaker in it knows what it is like.
   if (pool_ && pool_->server() == master) return pool_;
   pool_ = make_pool(master);
   ++version_;
   return pool_;
 }
 
-void OneServer::forget_master(std::shared_ptr<RedisPool> const& pool) {
+void OneServer::doubt_master(std::shared_ptr<RedisPool> const& pool) {
   MutexLock const lock(mutex_);
-  if (!has_sentinels() || pool_ != pool) return;
-  pool_.reset();
-  ++version_;
+  if (has_sentinels() && pool_ == pool) is_in_doubt_ = true;
 }
 
 Result<std::shared_ptr<RedisPool>> OneServer::find_master(Deadline deadline) {
   {
     MutexLock const lock(mutex_);
-    // One caller asks and the others wait for it, instead of all storming the sentinels.
+    // One caller asks and, if nothing is known, the others wait for it, instead of all storming the
+    // sentinels.
     while (!pool_ && is_asking_) {
       auto const now = std::chrono::steady_clock::now();
       if (now >= deadline) break;
       asked_.wait_for(mutex_, deadline - now);
     }
-    if (pool_) return pool_;
     auto const now = std::chrono::steady_clock::now();
-    if (is_asking_ || now < ask_again_) {
+    bool const must_not_ask = is_asking_ || now < ask_again_;
+    if (pool_ && (!is_in_doubt_ || must_not_ask)) return pool_;
+    if (must_not_ask) {
       return Unexpected(ErrorCode::Unavailable, "no master was found just now");
     }
     is_asking_ = true;
   }
   constexpr std::chrono::milliseconds kPause{50};
   Result<HostPort> const master = ask_sentinels(deadline);
-  std::shared_ptr<RedisPool> const pool = master ? set_master(*master) : nullptr;
+  std::shared_ptr<RedisPool> const pool = master ? set_master(*master) : this->pool();
   MutexLock const lock(mutex_);
   is_asking_ = false;
   ask_again_ = std::chrono::steady_clock::now() + kPause;
@@ -159,13 +163,13 @@ Result<std::vector<RedisReply>> OneServer::call(std::vector<RedisCommand> const&
   if (!pool) return Unexpected(pool.error());
   Result<std::vector<RedisReply>> replies = (*pool)->call(commands, deadline);
   if (!replies) {
-    forget_master(*pool);
+    doubt_master(*pool);
     return replies;
   }
   for (RedisReply const& reply : *replies) {
     if (!is_elsewhere(reply)) continue;
     (*pool)->drop_connections();
-    forget_master(*pool);
+    doubt_master(*pool);
     return Unexpected(ErrorCode::Unavailable, "this Redis is not the master any more");
   }
   return replies;

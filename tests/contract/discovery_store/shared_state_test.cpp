@@ -86,7 +86,8 @@ TEST_P(SharedStateTest, ReplacingTheListChangesTheGeneration) {
   ASSERT_TRUE(store_->change_projects(id(1), request).ok());
   std::uint64_t const after = store_->find(id(1))->generation;
   EXPECT_NE(before, after);
-  for (Hosting const& line : store_->hosting_of(key_of(1))->lines) {
+  auto const left_over = store_->hosting_of(key_of(1));
+  for (Hosting const& line : left_over->lines) {
     EXPECT_NE(line.generation, after) << "a left over must not count";
   }
   ASSERT_EQ(store_->hosting_of(key_of(2))->lines.size(), 1U);
