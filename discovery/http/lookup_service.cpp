@@ -7,6 +7,8 @@ namespace holdfast::discovery {
 
 namespace {
 
+constexpr std::size_t kTalkers = 5;
+
 DirectoryOptions with_lease(DirectoryOptions options, Duration lease) {
   options.lease = lease;
   return options;
@@ -33,6 +35,15 @@ LookupService::LookupService(RecordStore& store, ApiObserver& observer,
                .lease = store.options().lease,
                .clock = clock}),
       peers_(store, limiter_, clock) {}
+
+LookupFigures LookupService::figures() {
+  return {.directory = directory_.counters(),
+          .replicators = fetcher_.replicators(),
+          .rates = limiter_.counters(),
+          .fetches_refused = fetcher_.refused(),
+          .is_degraded = directory_.is_away(),
+          .top_talkers = limiter_.top_talkers(kTalkers, clock_())};
+}
 
 void LookupService::add_routes(Router& router, Activator* activator) {
   limit_routes(router, limiter_, clock_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,6 +23,17 @@ struct LookupServiceOptions {
   RateLimiterOptions limits{};
 };
 
+/// What the look-up path counts.
+struct LookupFigures {
+  DirectoryCounters directory;
+  ReplicatorCounts replicators;
+  RateCounters rates;
+  std::uint64_t fetches_refused = 0;
+  bool is_degraded = false;
+  /// Of the five busiest networks in the last full minute, largest first; no addresses.
+  std::vector<std::uint64_t> top_talkers;
+};
+
 /// The look-up path, put together: memory, fetches, budgets and routes.
 ///
 /// Order of a start: construct, RecordStore::watch() with watchers(), start(), add_routes(). Stop it after the server, and
@@ -42,6 +54,8 @@ class LookupService {
   Directory& directory() { return directory_; }
   RateLimiter& limiter() { return limiter_; }
   LookupFetcher const& fetcher() const { return fetcher_; }
+
+  LookupFigures figures();
 
   static Instant steady_now();
 

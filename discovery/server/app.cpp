@@ -188,7 +188,8 @@ std::string App::metrics_text() const {
   return metrics_.text({.store_up = store_answers(),
                         .server = public_->counters(),
                         .leases = registrations_->counts(),
-                        .activations = activations_->counters()});
+                        .activations = activations_->counters(),
+                        .lookups = lookups_->figures()});
 }
 
 void App::reload() {

@@ -14,6 +14,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "base/check.h"
+#include "discovery/server/lookup_metrics.h"
 
 namespace holdfast::discovery {
 
@@ -208,6 +209,8 @@ std::string Metrics::text(Now const& now) const {
     families.push_back(std::move(more));
   families.push_back(lease_family(now.leases));
   for (prometheus::MetricFamily& more : activation_families(now.activations))
+    families.push_back(std::move(more));
+  for (prometheus::MetricFamily& more : lookup_families(now.lookups))
     families.push_back(std::move(more));
   return prometheus::TextSerializer().Serialize(families);
 }

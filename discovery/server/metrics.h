@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "discovery/http/lookup_service.h"
 #include "discovery/http/observer.h"
 #include "discovery/probe/probe_target.h"
 #include "discovery/probe/recheck_plan.h"
@@ -21,7 +22,7 @@ class Registry;
 
 namespace holdfast::discovery {
 
-/// Every metric of the service; names and labels live here and nowhere else. Label values are the names of enumerators:
+/// Every metric of the service; names and labels live here and in lookup_metrics.h, and nowhere else. Label values are the names of enumerators:
 /// no key, address or id can become one.
 ///
 ///   holdfast_discovery_lookups_total{outcome}        found, or the name of the problem
@@ -29,6 +30,7 @@ namespace holdfast::discovery {
 ///   holdfast_discovery_probes_total{result}          passed, skipped, or the step that failed
 ///   holdfast_discovery_replicators{state}            listed, pending, failed, out, draining, expired
 ///   holdfast_discovery_activations_begun_total, …_confirmed_total, …_passed_on_total, …_failed_total
+///   those of the look-up path                        lookup_metrics.h
 ///   holdfast_discovery_store_up                      1 while the store answers
 ///   holdfast_discovery_connections_open, …_accepted_total, …_refused_total, handshakes_failed_total
 ///   holdfast_discovery_requests_total, requests_refused_total, handler_failures_total
@@ -51,6 +53,7 @@ class Metrics final : public ApiObserver {
     ServerCounters server;  ///< Of the public listener.
     LeaseCounts leases;
     ActivationCounters activations;
+    LookupFigures lookups;
   };
   /// What GET /metrics answers.
   std::string text(Now const& now) const;
