@@ -22,8 +22,8 @@ class Registry;
 
 namespace holdfast::discovery {
 
-/// Every metric of the service; names and labels live here and in lookup_metrics.h, and nowhere else. Label values are the names of enumerators:
-/// no key, address or id can become one.
+/// Every metric of the service; names and labels live here and in lookup_metrics.h, and nowhere else. Label values are
+/// the names of enumerators: no key, address or id can become one.
 ///
 ///   holdfast_discovery_lookups_total{outcome}        found, or the name of the problem
 ///   holdfast_discovery_writes_total{route,outcome}   register, renew, projects, deregister; ok or the problem
