@@ -38,6 +38,8 @@ export interface DiscoveryOptions {
   pin?: string;
   /** Seconds (0 to 60) a service may hold the request while a node takes the project on. Default 0. */
   wait?: number;
+  /** For services that take new projects only from those who know a token. */
+  token?: string;
   /** Preferred region of the node. */
   region?: string;
   /**

@@ -19,13 +19,14 @@ export function parsePin(pin) {
 /**
  * One GET over a connection of its own. Returns { status, headers, body }.
  * `trust`: { ca } (PEM) or { pin } (Buffer of 32 bytes) or neither for the system's authorities.
+ * `headers`: further request fields.
  * Nothing is sent, not even the path, before the certificate has been accepted.
  * Errors: UNREACHABLE, UNTRUSTED (certificate), BAD_ANSWER (not HTTP, too large), ABORTED.
  */
-export async function get(url, trust, signal) {
+export async function get(url, trust, signal, headers = {}) {
   const socket = await openTls(url, trust, signal);
   try {
-    return await exchange(socket, url, signal);
+    return await exchange(socket, url, signal, headers);
   } finally {
     socket.destroy();
   }
@@ -77,7 +78,7 @@ function connectError(url, error) {
   return new HoldfastError(untrusted ? 'UNTRUSTED' : 'UNREACHABLE', `${url.host}: ${error.message}`, { cause: error });
 }
 
-function exchange(socket, url, signal) {
+function exchange(socket, url, signal, headers) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(aborted(signal));
     const stop = () => fail(aborted(signal));
@@ -90,7 +91,7 @@ function exchange(socket, url, signal) {
     const request = http.request({
       createConnection: () => socket,
       path: url.pathname + url.search,
-      headers: { Host: url.host, Accept: 'application/json', 'Accept-Encoding': 'identity', Connection: 'close' },
+      headers: { Host: url.host, Accept: 'application/json', 'Accept-Encoding': 'identity', Connection: 'close', ...headers },
     });
     const broken = (error) => fail(new HoldfastError('UNREACHABLE', `${url.host}: ${error.message}`, { cause: error }));
     request.on('error', broken);

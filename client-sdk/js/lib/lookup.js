@@ -42,6 +42,7 @@ export class Finder {
     this.keyholder = parseKeyholder(options.keyholder, this.key);
     this.region = options.region;
     this.wait = parseWait(options.wait);
+    this.headers = options.token === undefined ? {} : { Authorization: `Bearer ${parseToken(options.token)}` };
     this.now = options.now ?? Date.now;
     this.refusals = new Map(); // service -> { until, error }: it told us when to come back
   }
@@ -77,7 +78,7 @@ export class Finder {
   async ask(service, parent) {
     const signal = timeoutSignal(kRequestMs + this.wait * 1_000, parent);
     try {
-      const answer = await get(this.urlAt(service), this.trust, signal);
+      const answer = await get(this.urlAt(service), this.trust, signal, this.headers);
       this.refusals.delete(service);
       if (answer.status !== 200) throw this.refused(service, answer);
       return this.read(service, answer);
@@ -216,6 +217,11 @@ function parseServices(discovery) {
 function parseKeyholder(keyholder, key) {
   if (keyholder === false) return null;
   return keyholder === undefined || keyholder === true ? keyholderOf(key) : parseKey(keyholder);
+}
+
+function parseToken(token) {
+  if (typeof token === 'string' && /^[\x21-\x7e]{1,512}$/.test(token)) return token;
+  throw new HoldfastError('BAD_OPTION', 'a token is a string without spaces');
 }
 
 function parseWait(wait = 0) {

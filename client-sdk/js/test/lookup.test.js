@@ -34,6 +34,13 @@ test('passes wait and region on', async (t) => {
   assert.equal(url.searchParams.get('region'), 'eu west');
 });
 
+test('sends its token, and refuses what can be none', async (t) => {
+  const service = await fakeDiscovery(t, good);
+  await lookup(project, { discovery: service.url, ca, token: 's3cret' });
+  assert.equal(service.seen[0].headers.authorization, 'Bearer s3cret');
+  await assert.rejects(lookup(project, { discovery: service.url, ca, token: 'a\r\nb' }), { code: 'BAD_OPTION' });
+});
+
 test('trusts the pinned certificate, without any authority', async (t) => {
   const service = await fakeDiscovery(t, good);
   assert.equal((await lookup(project, { discovery: service.url, pin })).endpoints.length, 1);
