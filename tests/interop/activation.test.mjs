@@ -1,8 +1,11 @@
 // Keys that nobody hosts: discovery assigns them to volunteers, and apps bring the project to the node.
 import assert from 'node:assert/strict';
 import https from 'node:https';
+import path from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { lookup } from '../../client-sdk/js/index.js';
 import { App, hashOwn, readAll, uploaded, write } from './support/apps.mjs';
 import { discoveryArgs, startDiscovery, startRedis, startReplicator } from './support/programs.mjs';
 import { temporaryFolder, until } from './support/wait.mjs';
@@ -72,7 +75,6 @@ test('two apps meet at a volunteer that had never heard of their project', async
 
   // By now the node knows the project key and has proven it to the service.
   await until(20_000, 'an endpoint with a proof', async () => {
-    const { lookup } = await import('../../client-sdk/js/index.js');
     const found = await lookup(key, { discovery: url, pin, timeout: 2_000 }).catch(() => null);
     return found?.endpoints[0].proven;
   });
@@ -84,6 +86,18 @@ test('without leave for new keys an unknown key stays unknown', async (t) => {
   const answer = await sync(service, randomBytes(32));
   assert.equal(answer.status, 404);
   assert.match(answer.body.type, /unknown-key$/);
+});
+
+test('with --new-keys token only who knows a token brings a new key', async (t) => {
+  const file = path.join(await temporaryFolder(t), 'tokens');
+  await writeFile(file, 'first-token\nsecond-token\n');
+  const service = await startDiscovery(t, { args: ['--new-keys', 'token', '--new-keys-token', file] });
+  await volunteers(t, service, 1);
+  const key = randomBytes(32);
+  const options = { discovery: service.url, pin: service.pin, volunteers: true, timeout: 15_000 };
+  await assert.rejects(lookup(key, options), { code: 'NOT_FOUND' });
+  await assert.rejects(lookup(key, { ...options, token: 'first-toke' }), { code: 'NOT_FOUND' });
+  assert.equal((await lookup(key, { ...options, token: 'second-token' })).endpoints.length, 1);
 });
 
 test('200 clients of one cold key at two instances lead to one activation and 200 right answers', async (t) => {
