@@ -200,14 +200,15 @@ Result<PutAnswer> RedisRecords::put_registration(registration::SignedRecord cons
 Result<ReplicatorEntry> RedisRecords::renew(PublicKey const& id,
                                             registration::RenewRequest const& request,
                                             std::optional<NonceUse> const& nonce) {
+  Deadline const deadline = this->deadline();
   ReplicatorKeys const keys(id);
-  std::vector<RoutedCommand> commands = {
+  RoutedCommand command =
       script(Script::Renew, {keys.record, keys.index, keys.nonces},
              {channel_, "", raw(id.view()), state_digit(request.state), encode_load(request.load),
               digits(options_.lease), nonce ? tag_of(nonce->secret) : "", nonce ? nonce->name : "",
               nonce ? digits(nonce->life) : ""},
-             2)};
-  Result<RedisReply> const reply = run(std::move(commands.front()), deadline());
+             2);
+  Result<RedisReply> const reply = run(std::move(command), deadline);
   if (!reply) return Unexpected(reply.error());
   std::string const& status = reply->at(1).text;
   if (status == "none") return no_lease();
@@ -215,6 +216,8 @@ Result<ReplicatorEntry> RedisRecords::renew(PublicKey const& id,
     if (status == "other") forget_secret();
     return spend_problem(status);
   }
+  // Elsewhere the index of ids may be lost while the record is not; here one goes with the other.
+  if (!servers_->is_one()) (void)enter(id, deadline);
   ReplicatorEntry out;
   out.id = id;
   out.state = request.state;

@@ -111,6 +111,8 @@ class RedisRecords final : public RecordStore {
   // Upkeep.
   void keep_up();
   bool rest(Duration time) HOLDFAST_EXCLUDES(upkeep_mutex_);
+  void tend();
+  bool breathe();
   void beat();
   void extend_leases(std::uint64_t from_unix_ms, std::uint64_t now_unix_ms);
   void forget_old();
@@ -132,6 +134,7 @@ class RedisRecords final : public RecordStore {
   // Of the upkeep thread.
   std::uint64_t last_beat_unix_ms_ = 0;
   bool missed_beat_ = false;
+  Deadline next_beat_{};
 
   Mutex upkeep_mutex_;
   CondVar stopped_;

@@ -36,8 +36,7 @@ void RedisRecords::keep_up() {
   Deadline next_forget = Clock::now() + forget_every;
   Deadline next_sweep = Clock::now() + redis_.sweep_every;
   do {
-    servers_->look_around(deadline());
-    beat();
+    tend();
     if (Clock::now() >= next_forget) {
       forget_old();
       next_forget = Clock::now() + forget_every;
@@ -47,6 +46,20 @@ void RedisRecords::keep_up() {
       next_sweep = Clock::now() + redis_.sweep_every;
     }
   } while (rest(redis_.upkeep_every));
+}
+
+/// What must not wait for a long walk to end.
+void RedisRecords::tend() {
+  if (Clock::now() < next_beat_) return;
+  servers_->look_around(deadline());
+  beat();
+  next_beat_ = Clock::now() + redis_.upkeep_every;
+}
+
+/// Between two steps of a walk. Returns: false when the store is being closed.
+bool RedisRecords::breathe() {
+  tend();
+  return rest(kBreath);
 }
 
 void RedisRecords::beat() {
@@ -108,7 +121,7 @@ void RedisRecords::forget_old() {
       }
     }
     after = page->ids.back();
-  } while (rest(kBreath));
+  } while (breathe());
 }
 
 /// One instance at a time, only to save work: two would do no harm. The turn is nobody's to give
@@ -139,7 +152,7 @@ void RedisRecords::sweep(HostPort const& server) {
     }
     if (!keys.empty() && !prune(keys, long_deadline())) return;
     cursor = step->front().at(0).text;
-  } while (cursor != "0" && rest(kBreath));
+  } while (cursor != "0" && breathe());
 }
 
 }  // namespace holdfast::discovery

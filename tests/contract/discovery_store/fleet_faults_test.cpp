@@ -159,6 +159,14 @@ TEST_F(ClusterFaultTest, AnsweredCallsAreToldOfAfterASlotMoved) {
       recorder_.await([&](Seen const& seen) { return seen.hosting.count(key_of(1)) > before; }));
 }
 
+TEST_F(ClusterFaultTest, AnIndexThatWasLostIsBackAfterARenewal) {
+  ASSERT_TRUE(registers_within(*store_, 1, std::chrono::seconds(5)));
+  fleet_.node(fleet_.holder_of(slot_of(kIdsKey))).command({"DEL", kIdsKey, kEpochKey, kSecretKey});
+  EXPECT_TRUE(store_->list(std::nullopt, 10)->empty());
+  ASSERT_TRUE(store_->renew(id_of(1), {}).ok());
+  EXPECT_EQ(store_->list(std::nullopt, 10)->size(), 1U);
+}
+
 TEST_F(ClusterFaultTest, OneMasterThatLosesItsDataMeansRecovering) {
   ASSERT_TRUE(registers_within(*store_, 1, std::chrono::seconds(5)));
   fleet_.node(fleet_.holder_of(slot_of(hosting_key(key_of(1))))).command("FLUSHALL");
