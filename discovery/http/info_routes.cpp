@@ -28,22 +28,18 @@ constexpr std::size_t kHeaderBytesMax = RequestLimits{}.head_bytes_max;
 }  // namespace
 
 void InfoRoutes::add_routes(Router& router) {
-  RouteOptions const read{.body_bytes_max = 0, .cors = true};
-  router.add(
-      "GET", "/", [this](HttpRequest const&) { return info(); }, read);
-  router.add(
-      "GET", "/v1/info", [this](HttpRequest const&) { return limits(); }, read);
-  router.add(
-      "GET", "/nonce", [this](HttpRequest const&) { return to_response(nonce()); }, read);
-  router.add(
-      "GET", "/whoami", [this](HttpRequest const& request) { return to_response(whoami(request)); },
-      read);
-  router.add(
-      "GET", "/replicators",
-      [this](HttpRequest const& request) { return to_response(list_replicators(request)); }, read);
-  router.add(
-      "GET", "/replicators/{id}",
-      [this](HttpRequest const& request) { return to_response(find_replicator(request)); }, read);
+  auto const add = [this, &router](char const* pattern, HttpHandler handler) {
+    router.add("GET", pattern, parts_.within_budget(RateKind::Read, std::move(handler)),
+               {.body_bytes_max = 0, .cors = true});
+  };
+  add("/", [this](HttpRequest const&) { return info(); });
+  add("/v1/info", [this](HttpRequest const&) { return limits(); });
+  add("/nonce", [this](HttpRequest const&) { return to_response(nonce()); });
+  add("/whoami", [this](HttpRequest const& request) { return to_response(whoami(request)); });
+  add("/replicators",
+      [this](HttpRequest const& request) { return to_response(list_replicators(request)); });
+  add("/replicators/{id}",
+      [this](HttpRequest const& request) { return to_response(find_replicator(request)); });
 }
 
 Answer InfoRoutes::find_replicator(HttpRequest const& request) {

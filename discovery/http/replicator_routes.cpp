@@ -1,6 +1,7 @@
 #include "discovery/http/replicator_routes.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,6 +25,11 @@ constexpr Duration kSelfTestWait{3'000};
 constexpr std::uint64_t kReceiptLifeS = 30 * 24 * 3'600;
 constexpr std::uint64_t kReceiptOnceInRenewals =
     256;  // Often enough for its life; it costs two calls.
+
+Instant steady_now() {
+  return Instant(
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
 
 /// What a stranger may not name, as far as it can be told without DNS.
 std::optional<ProblemDetails> literal_refusal(registration::Record const& record,
@@ -63,11 +69,17 @@ ProblemDetails failed_test(Health const& health, std::string const& observed, Du
 
 }  // namespace
 
+HttpHandler RegistrationParts::within_budget(RateKind kind, HttpHandler handler) const {
+  if (limiter == nullptr) return handler;
+  return limited(*limiter, kind, steady_now, std::move(handler));
+}
+
 void ReplicatorRoutes::add_routes(Router& router) {
   auto const write = [this](WriteRoute route, Write function) {
-    return [this, route, function](HttpRequest const& request) {
+    RateKind const kind = route == WriteRoute::Renew ? RateKind::Renewal : RateKind::Write;
+    return parts_.within_budget(kind, [this, route, function](HttpRequest const& request) {
       return authenticated(request, route, function);
-    };
+    });
   };
   router.add("PUT", "/replicators/{id}", write(WriteRoute::Register, &ReplicatorRoutes::put),
              {.body_bytes_max = registration::kRegistrationBytesMax});
@@ -165,10 +177,10 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::store_record(
   bool trusted = false;
   if (parts_.admission != nullptr) {
     AdmissionVerdict verdict = parts_.admission->judge({.id = id,
-                                               .source = request.peer.ip,
-                                               .token = body.token,
-                                               .is_known = kept.ok(),
-                                               .receipt = receipt});
+                                                        .source = request.peer.ip,
+                                                        .token = body.token,
+                                                        .is_known = kept.ok(),
+                                                        .receipt = receipt});
     if (verdict.refused) return *std::move(verdict.refused);
     trusted = verdict.trusted;
   }

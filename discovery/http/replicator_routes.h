@@ -11,6 +11,7 @@
 #include "discovery/http/answers.h"
 #include "discovery/http/observer.h"
 #include "discovery/http/own_urls.h"
+#include "discovery/http/rate_limiter.h"
 #include "discovery/probe/health_keeper.h"
 #include "discovery/registry/record_store.h"
 #include "registration/api.h"
@@ -25,6 +26,10 @@ struct RegistrationParts {
   Admission* admission = nullptr;  ///< Without: open to all.
   SelfTests* tests = nullptr;      ///< Without: what registers is listed untested.
   Hash receipt_secret{};           ///< Zero: no receipts.
+  RateLimiter* limiter = nullptr;  ///< Without: as much as anybody likes.
+
+  /// `handler` within the budget of its caller's network, if there are budgets.
+  HttpHandler within_budget(RateKind kind, HttpHandler handler) const;
 };
 
 /// What replicators write: register, renew, projects, leave.

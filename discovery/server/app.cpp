@@ -9,6 +9,7 @@
 #include "discovery/server/list_files.h"
 #include "discovery/server/version.h"
 #include "discovery/store/memory_store.h"
+#include "discovery/store/observed_store.h"
 #include "discovery/store/redis_store.h"
 #include "serve/state_files.h"
 
@@ -63,6 +64,12 @@ Result<void> App::start() {
 }
 
 Result<void> App::open_store() {
+  Result<void> const opened = open_bare_store();
+  if (opened) store_ = observe_store(std::move(store_), metrics_);
+  return opened;
+}
+
+Result<void> App::open_bare_store() {
   StoreOptions options;
   options.lease = settings_.lease;
   if (settings_.store == "memory") {
@@ -116,7 +123,9 @@ Result<OwnUrls> App::start_public() {
   std::printf("certificate sha256 %s\n", options->certificate->pin.c_str());
   for (std::string const& url : own_urls->list()) std::printf("public url %s\n", url.c_str());
   std::fflush(stdout);
-  api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, registrations_->parts());
+  RegistrationParts parts = registrations_->parts();
+  parts.limiter = &lookups_->limiter();
+  api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, parts);
   api_->add_routes(router_);
   lookups_->add_routes(router_, activations_->activator());
   notified_ = public_.get();
@@ -190,6 +199,12 @@ std::string App::metrics_text() const {
                         .leases = registrations_->counts(),
                         .activations = activations_->counters(),
                         .lookups = lookups_->figures()});
+}
+
+void App::look_after_certificate() {
+  Result<bool> const changed = public_->reload_if_changed();
+  if (!changed) spdlog::error("the certificate stays as it was: {}", changed.error().detail);
+  if (changed && *changed) spdlog::info("the certificate was read again");
 }
 
 void App::reload() {

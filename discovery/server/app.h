@@ -36,11 +36,15 @@ class App {
   /// Reads certificate and lists again; what cannot be read stays as it was and is logged.
   void reload();
 
+  /// Reads the certificate again if its files have changed. To be called every few seconds.
+  void look_after_certificate();
+
   /// Not ready, no new connections, requests in hand finished within the grace, closed.
   void drain();
 
  private:
   Result<void> open_store();
+  Result<void> open_bare_store();
   Result<CertificateFiles> certificate(OwnUrls const& own_urls) const;
   Result<OwnUrls> start_public();
   Result<ServerOptions> server_options(OwnUrls const& own_urls) const;

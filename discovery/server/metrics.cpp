@@ -10,6 +10,7 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
@@ -183,6 +184,20 @@ Metrics::Metrics(std::string const& version) : registry_(std::make_shared<promet
   for (std::size_t step = 0; step < probes_.size(); ++step) {
     probes_[step] = &probes.Add({{"result", std::string(name_of(static_cast<ProbeStep>(step)))}});
   }
+  auto& calls = prometheus::BuildHistogram()
+                    .Name("holdfast_discovery_store_seconds")
+                    .Help("How long calls of the store took")
+                    .Register(*registry_);
+  prometheus::Histogram::BucketBoundaries const bounds = {0.0001, 0.0005, 0.001, 0.005,
+                                                          0.02,   0.1,    0.25};
+  for (std::size_t call = 0; call < kStoreCallCount; ++call) {
+    for (std::size_t result = 0; result < kStoreResultCount; ++result) {
+      store_calls_[call][result] =
+          &calls.Add({{"call", std::string(name_of(static_cast<StoreCall>(call)))},
+                      {"result", std::string(name_of(static_cast<StoreResult>(result)))}},
+                     bounds);
+    }
+  }
   prometheus::BuildGauge()
       .Name("holdfast_discovery_build_info")
       .Help("Always 1")
@@ -199,6 +214,12 @@ void Metrics::on_lookup(std::optional<ProblemType> problem) {
 
 void Metrics::on_write(WriteRoute route, std::optional<ProblemType> problem) {
   writes_[static_cast<std::size_t>(route)][slot_of(problem)]->Increment();
+}
+
+void Metrics::on_call(StoreCall call, StoreResult result, std::chrono::microseconds took) {
+  store_calls_.at(static_cast<std::size_t>(call))
+      .at(static_cast<std::size_t>(result))
+      ->Observe(std::chrono::duration<double>(took).count());
 }
 
 void Metrics::on_probe(ProbeStep step) { probes_.at(static_cast<std::size_t>(step))->Increment(); }

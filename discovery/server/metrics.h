@@ -1,22 +1,26 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "discovery/http/lookup_service.h"
 #include "discovery/http/observer.h"
 #include "discovery/probe/probe_target.h"
 #include "discovery/probe/recheck_plan.h"
 #include "discovery/registry/activation.h"
+#include "discovery/store/observed_store.h"
 #include "registration/problem.h"
 #include "serve/server.h"
 
 namespace prometheus {
 class Counter;
+class Histogram;
 class Registry;
 }  // namespace prometheus
 
@@ -31,13 +35,14 @@ namespace holdfast::discovery {
 ///   holdfast_discovery_replicators{state}            listed, pending, failed, out, draining, expired
 ///   holdfast_discovery_activations_begun_total, …_confirmed_total, …_passed_on_total, …_failed_total
 ///   those of the look-up path                        lookup_metrics.h
+///   holdfast_discovery_store_seconds{call,result}    how long calls of the store took; done, refused, unavailable
 ///   holdfast_discovery_store_up                      1 while the store answers
 ///   holdfast_discovery_connections_open, …_accepted_total, …_refused_total, handshakes_failed_total
 ///   holdfast_discovery_requests_total, requests_refused_total, handler_failures_total
 ///   holdfast_discovery_build_info{version}
 ///
 /// Thread-safe.
-class Metrics final : public ApiObserver {
+class Metrics final : public ApiObserver, public StoreObserver {
  public:
   explicit Metrics(std::string const& version);
   ~Metrics() override;
@@ -46,6 +51,7 @@ class Metrics final : public ApiObserver {
   void on_write(WriteRoute route, std::optional<registration::ProblemType> problem) override;
 
   void on_probe(ProbeStep step);
+  void on_call(StoreCall call, StoreResult result, std::chrono::microseconds took) override;
 
   /// What is counted elsewhere, as just asked.
   struct Now {
@@ -67,6 +73,7 @@ class Metrics final : public ApiObserver {
   std::shared_ptr<prometheus::Registry> registry_;
   ByOutcome lookups_{};
   std::array<ByOutcome, kRouteCount> writes_{};
+  std::array<std::array<prometheus::Histogram*, kStoreResultCount>, kStoreCallCount> store_calls_{};
   std::array<prometheus::Counter*, static_cast<std::size_t>(ProbeStep::Key) + 1> probes_{};
 };
 
