@@ -1,4 +1,5 @@
 // holdfast-fleet: thousands of replicators in one process, for benchmarks and fault tests of the discovery service.
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
   line.add("keys-file", keys_file, "F", "write the registry keys there, a line each");
   if (std::optional<int> const code = line.parse(argc, argv)) return *code;
   raise_file_limit();
+  std::signal(SIGPIPE, SIG_IGN);  // A service that was killed is an error to report.
   if (!init_crypto()) return 1;
   bench::Fleet fleet(options);
   Result<void> joined = fleet.join();
