@@ -129,10 +129,10 @@ HttpResponse InfoRoutes::info() const {
       {"lease", whole_seconds(store_.options().lease)},
       {"public_urls", own_urls_.list()},
       {"routes",
-       {"GET|POST /project/{key}/sync", "PUT|GET|DELETE /replicators/{id}",
-        "POST /replicators/{id}/renew", "POST /replicators/{id}/projects",
-        "GET /replicators/{id}/assignments", "GET /replicators", "GET /whoami", "GET /nonce",
-        "GET /v1/info"}}};
+       {"GET|POST /project/{key}/sync", "POST /project/{key}/peers",
+        "PUT|GET|DELETE /replicators/{id}", "POST /replicators/{id}/renew",
+        "POST /replicators/{id}/projects", "GET /replicators/{id}/assignments", "GET /replicators",
+        "GET /whoami", "GET /nonce", "GET /v1/info"}}};
   return json_response(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
