@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include "discovery/registry/lookup.h"
 #include "discovery/registry/nonce.h"
 #include "store_fixture.h"
 
@@ -367,17 +366,6 @@ TEST_P(RecordStoreTest, ANonceUnderAnotherSecretIsRefused) {
   auto const spent = store_->spend_nonce(id(1), {other, "abc", Duration(600)});
   ASSERT_FALSE(spent.ok());
   EXPECT_EQ(spent.error().code, ErrorCode::Denied);
-}
-
-TEST_P(RecordStoreTest, ALookUpGoesThroughToTheAnswer) {
-  put(1, {.seq = 1, .region = "eu", .host = ""});
-  list_keys(1, {key_of(1)});
-  auto const found = look_up(*store_, {key_of(1), "eu", std::nullopt, std::nullopt});
-  ASSERT_TRUE(found.ok());
-  ASSERT_EQ(found->outcome, LookupOutcome::Found);
-  EXPECT_EQ(found->answer.endpoints[0].host, "192.0.2.1");
-  EXPECT_EQ(found->answer.endpoints[0].expires_in_s, 1U)
-      << "whole seconds that are left, never more";
 }
 
 }  // namespace

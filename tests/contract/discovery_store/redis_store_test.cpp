@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include "discovery/registry/lookup.h"
 #include "discovery/registry/nonce.h"
 #include "redis_server.h"
 #include "store_fixture.h"
@@ -35,10 +34,14 @@ class RedisStoreTest : public testing::Test {
     auto const answer = store.put_registration(record_of(1), "192.0.2.1");
     ASSERT_TRUE(answer.ok()) << to_string(answer.error());
   }
+  enum class LookupOutcome { Found, UnknownKey, NobodyCanServe, Recovering };
   LookupOutcome ask(RecordStore& store, DiscoveryKey const& key = key_of(1)) {
-    auto const found = look_up(store, {key, "", std::nullopt, std::nullopt});
-    EXPECT_TRUE(found.ok());
-    return found ? found->outcome : LookupOutcome::UnknownKey;
+    auto const hosts = store.hosts_of({key, "", std::nullopt});
+    EXPECT_TRUE(hosts.ok());
+    if (!hosts) return LookupOutcome::UnknownKey;
+    if (!hosts->hosts.empty()) return LookupOutcome::Found;
+    if (hosts->known) return LookupOutcome::NobodyCanServe;
+    return hosts->recovering ? LookupOutcome::Recovering : LookupOutcome::UnknownKey;
   }
   /// Asks until the store answers; how long that took is bounded by the caller's assertion.
   static bool answers_within(RecordStore& store, std::chrono::milliseconds limit) {
