@@ -201,12 +201,6 @@ std::string App::metrics_text() const {
                         .lookups = lookups_->figures()});
 }
 
-void App::look_after_certificate() {
-  Result<bool> const changed = public_->reload_if_changed();
-  if (!changed) spdlog::error("the certificate stays as it was: {}", changed.error().detail);
-  if (changed && *changed) spdlog::info("the certificate was read again");
-}
-
 void App::reload() {
   if (Result<void> const read = public_->reload(); !read)
     spdlog::error("the certificate stays as it was: {}", read.error().detail);

@@ -36,9 +36,6 @@ class App {
   /// Reads certificate and lists again; what cannot be read stays as it was and is logged.
   void reload();
 
-  /// Reads the certificate again if its files have changed. To be called every few seconds.
-  void look_after_certificate();
-
   /// Not ready, no new connections, requests in hand finished within the grace, closed.
   void drain();
 

@@ -34,16 +34,13 @@ sigset_t block_signals() {
   return set;
 }
 
-constexpr timespec kTick{.tv_sec = 5, .tv_nsec = 0};
-
-/// `on_hangup`: what SIGHUP asks for; `on_tick`: every few seconds.
-void wait_for_end(sigset_t const& signals, std::function<void()> const& on_hangup,
-                  std::function<void()> const& on_tick) {
+/// `on_hangup`: what SIGHUP asks for.
+void wait_for_end(sigset_t const& signals, std::function<void()> const& on_hangup) {
+  int signal = 0;
   while (true) {
-    int const signal = sigtimedwait(&signals, nullptr, &kTick);
-    if (signal == SIGHUP) on_hangup();
-    if (signal == SIGTERM || signal == SIGINT) return;
-    if (signal < 0) on_tick();
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) return;
+    on_hangup();
   }
 }
 
@@ -56,8 +53,7 @@ int run(Settings settings) {
   wait_for_end(
       signals, [&app] { app.reload(); }, [&app] { app.look_after_certificate(); });
   std::thread([&signals] {
-    wait_for_end(
-        signals, [] {}, [] {});
+    wait_for_end(signals, [] {});
     ::_exit(kStoppedAtOnce);
   }).detach();
   app.drain();

@@ -94,7 +94,7 @@ TEST_F(OpenApi, EveryOperationDoesWhatIsDocumented) {
   check("get", id, get("/replicators/x"), 400);
 
   check("put", id, node.send(discovery, "PUT", "", "{"), 400);
-  check("put", id, node.send(discovery, "PUT", "", "{}", "no nonce"), 401);
+  check("put", id, node.send(discovery, "PUT", "", "{}", "none"), 401);
   check("put", id, node.register_at(discovery, 2), 200);
   check("put", id, node.register_at(discovery, 1), 409);
   check("get", id, get(node.path()), 200);
