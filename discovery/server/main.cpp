@@ -50,8 +50,7 @@ int run(Settings settings) {
   sigset_t const signals = block_signals();
   App app(std::move(settings));
   if (Result<void> const started = app.start(); !started) return fail(started.error());
-  wait_for_end(
-      signals, [&app] { app.reload(); }, [&app] { app.look_after_certificate(); });
+  wait_for_end(signals, [&app] { app.reload(); });
   std::thread([&signals] {
     wait_for_end(signals, [] {});
     ::_exit(kStoppedAtOnce);
