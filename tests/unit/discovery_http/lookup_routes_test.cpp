@@ -34,15 +34,11 @@ CoreKey project_of(Byte number) {
   return key;
 }
 
-class LastOutcome final : public ApiObserver {
+class LookupCounter final : public ApiObserver {
  public:
-  void on_lookup(std::optional<ProblemType> problem) override {
-    ++count;
-    last = problem;
-  }
+  void on_lookup(std::optional<ProblemType>) override { ++count; }
   void on_write(WriteRoute, std::optional<ProblemType>) override {}
   std::atomic<int> count{0};
-  std::optional<ProblemType> last;
 };
 
 /// A store that can be away, and that can be held up in the middle of a read.
@@ -168,7 +164,7 @@ class LookupRoutesTest : public testing::Test {
 
   static constexpr std::uint64_t kStartMs = 1'767'225'500'000;
   std::atomic<std::uint64_t> now_ms{kStartMs + 100'000};
-  LastOutcome observer;
+  LookupCounter observer;
   HeldRequests held;
   SlowStore store;
   LookupService lookups;
