@@ -104,6 +104,14 @@ class Cluster final : public RedisServers {
     std::vector<std::size_t> indexes;
   };
 
+  /// What is not done after a round.
+  struct Rest {
+    std::vector<std::size_t> open;
+    std::vector<Group> asking;
+    bool must_wait = false;
+    bool is_down = false;
+  };
+
   Pool owner(std::uint16_t slot) HOLDFAST_EXCLUDES(mutex_) {
     MutexLock const lock(mutex_);
     return owners_.empty() ? nullptr : owners_[slot];
@@ -125,6 +133,12 @@ class Cluster final : public RedisServers {
                                    std::vector<std::size_t> const& open) HOLDFAST_EXCLUDES(mutex_);
   Result<void> send(Group const& group, std::vector<RoutedCommand> const& commands,
                     std::vector<RedisReply>& replies, Deadline deadline);
+  void look_through(Group const& group, std::vector<RedisReply> const& replies, Rest& rest)
+      HOLDFAST_EXCLUDES(mutex_);
+  Result<Rest> send_round(std::vector<std::size_t> const& open,
+                          std::vector<RoutedCommand> const& commands,
+                          std::vector<RedisReply>& replies, Deadline deadline)
+      HOLDFAST_EXCLUDES(mutex_);
   void follow(Redirect const& redirect) HOLDFAST_EXCLUDES(mutex_);
 
   RedisOptions const options_;
@@ -267,51 +281,71 @@ void Cluster::follow(Redirect const& redirect) {
   ++version_;
 }
 
+/// Finds out which commands of a group were not executed, and where they belong.
+void Cluster::look_through(Group const& group, std::vector<RedisReply> const& replies, Rest& rest) {
+  for (std::size_t const index : group.indexes) {
+    std::optional<Redirect> const redirect = redirect_of(replies[index], group.pool->server());
+    if (!redirect) continue;
+    switch (redirect->kind) {
+      case Redirect::Kind::Down:
+        rest.is_down = true;
+        break;
+      case Redirect::Kind::Moved:
+        follow(*redirect);
+        rest.open.push_back(index);
+        break;
+      case Redirect::Kind::TryAgain:
+        rest.must_wait = true;
+        rest.open.push_back(index);
+        break;
+      case Redirect::Kind::Ask:
+        if (group.is_asking) {
+          rest.open.push_back(index);
+        } else {
+          rest.asking.push_back(Group{pool_of(redirect->server), true, {index}});
+        }
+        break;
+    }
+  }
+}
+
+/// Sends what is open once, and what is asked to be sent elsewhere for now. Returns: what is left.
+Result<Cluster::Rest> Cluster::send_round(std::vector<std::size_t> const& open,
+                                          std::vector<RoutedCommand> const& commands,
+                                          std::vector<RedisReply>& replies, Deadline deadline) {
+  Result<std::vector<Group>> const groups = group(commands, open);
+  if (!groups) return Unexpected(groups.error());
+  Rest rest;
+  for (Group const& next : *groups) {
+    if (Result<void> const sent = send(next, commands, replies, deadline); !sent) {
+      return Unexpected(sent.error());
+    }
+    look_through(next, replies, rest);
+  }
+  for (Group const& next : std::exchange(rest.asking, {})) {
+    if (Result<void> const sent = send(next, commands, replies, deadline); !sent) {
+      return Unexpected(sent.error());
+    }
+    look_through(next, replies, rest);
+  }
+  if (rest.is_down) return unavailable("the cluster is down");
+  return rest;
+}
+
 Result<std::vector<RedisReply>> Cluster::call(std::vector<RoutedCommand> const& commands,
                                               Deadline deadline) {
+  constexpr std::chrono::milliseconds kTryAgain{20};
   if (!has_map() && !refresh(deadline)) return unavailable("no server of the cluster answers");
   std::vector<RedisReply> replies(commands.size());
   std::vector<std::size_t> open(commands.size());
   for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
   for (int round = 0; round <= kRedirectsMax; ++round) {
-    Result<std::vector<Group>> groups = group(commands, open);
-    if (!groups) return Unexpected(groups.error());
-    open.clear();
-    std::vector<Group> asking;
-    bool must_wait = false;
-    for (std::size_t g = 0; g < groups->size() + asking.size(); ++g) {
-      Group const next = g < groups->size() ? (*groups)[g] : asking[g - groups->size()];
-      if (Result<void> const sent = send(next, commands, replies, deadline); !sent) {
-        return Unexpected(sent.error());
-      }
-      for (std::size_t const index : next.indexes) {
-        auto const redirect = redirect_of(replies[index], next.pool->server());
-        if (!redirect) continue;
-        switch (redirect->kind) {
-          case Redirect::Kind::Down:
-            return unavailable("the cluster is down");
-          case Redirect::Kind::Moved:
-            follow(*redirect);
-            open.push_back(index);
-            break;
-          case Redirect::Kind::TryAgain:
-            must_wait = true;
-            open.push_back(index);
-            break;
-          case Redirect::Kind::Ask:
-            if (next.is_asking) {
-              open.push_back(index);
-            } else {
-              asking.push_back(Group{pool_of(redirect->server), true, {index}});
-            }
-            break;
-        }
-      }
-    }
-    if (open.empty()) return replies;
+    Result<Rest> rest = send_round(open, commands, replies, deadline);
+    if (!rest) return Unexpected(rest.error());
+    if (rest->open.empty()) return replies;
     if (Clock::now() >= deadline) break;
-    constexpr std::chrono::milliseconds kTryAgain{20};
-    if (must_wait) std::this_thread::sleep_for(kTryAgain);
+    open = std::move(rest->open);
+    if (rest->must_wait) std::this_thread::sleep_for(kTryAgain);
   }
   return unavailable("the cluster sends us around");
 }

@@ -172,9 +172,9 @@ Result<HostingSet> RedisRecords::hosting_of(DiscoveryKey const& key) {
   Result<std::vector<std::optional<PublicKey>>> const ids = resolve(prefixes, deadline);
   if (!ids) return Unexpected(ids.error());
   for (std::size_t i = 0; i < lines->size(); ++i) {
-    HostingLine& line = (*lines)[i];
+    HostingLine const& line = (*lines)[i];
     if ((*ids)[i]) {
-      out.lines.push_back({*(*ids)[i], line.generation, std::move(line.proof)});
+      out.lines.push_back({*(*ids)[i], line.generation, line.proof});
     }
   }
   return out;

@@ -85,40 +85,52 @@ Result<std::unique_ptr<RedisConnection>> RedisPool::open(Deadline deadline) {
   return connection;
 }
 
+std::unique_ptr<RedisConnection> RedisPool::take_idle() {
+  while (!idle_.empty()) {
+    std::unique_ptr<RedisConnection> connection = std::move(idle_.back());
+    idle_.pop_back();
+    if (connection->is_quiet()) return connection;
+    --open_;  // Redis closed it while nobody used it: a restart, or its idle time-out.
+  }
+  return nullptr;
+}
+
+/// Returns: an idle connection, or none where a new one may be opened, which is counted already.
+Result<RedisPool::Lent> RedisPool::await_turn(Deadline deadline) {
+  while (true) {
+    if (std::unique_ptr<RedisConnection> idle = take_idle()) return Lent{std::move(idle), epoch_};
+    if (open_ < options_.connections_max) {
+      ++open_;
+      return Lent{nullptr, epoch_};
+    }
+    auto const now = Clock::now();
+    if (now >= deadline) {
+      breaker_.on_failure(now, rng_);
+      return unavailable("all connections to Redis are busy");
+    }
+    returned_.wait_for(mutex_, deadline - now);
+  }
+}
+
 Result<RedisPool::Lent> RedisPool::take(Deadline deadline) {
-  std::uint64_t epoch = 0;
+  Lent out;
   {
     MutexLock const lock(mutex_);
     if (waiters_ >= options_.waiters_max) return unavailable("too many calls wait for Redis");
     if (!breaker_.allow(Clock::now())) return unavailable("Redis did not answer a moment ago");
     ++waiters_;
-    while (true) {
-      while (!idle_.empty()) {
-        std::unique_ptr<RedisConnection> connection = std::move(idle_.back());
-        idle_.pop_back();
-        if (connection->is_quiet()) {
-          --waiters_;
-          return Lent{std::move(connection), epoch_};
-        }
-        --open_;  // Redis closed it while nobody used it: a restart, or its idle time-out.
-      }
-      auto const now = Clock::now();
-      if (open_ < options_.connections_max) break;
-      if (now >= deadline) {
-        --waiters_;
-        breaker_.on_failure(now, rng_);
-        return unavailable("all connections to Redis are busy");
-      }
-      returned_.wait_for(mutex_, deadline - now);
-    }
+    Result<Lent> turn = await_turn(deadline);
     --waiters_;
-    ++open_;
-    epoch = epoch_;
+    if (!turn || turn->connection) return turn;
+    out.epoch = turn->epoch;
   }
   Result<std::unique_ptr<RedisConnection>> connection = open(deadline);
-  if (connection) return Lent{*std::move(connection), epoch};
-  give_back({}, /*is_broken=*/true);
-  return Unexpected(connection.error());
+  if (!connection) {
+    give_back({}, /*is_broken=*/true);
+    return Unexpected(connection.error());
+  }
+  out.connection = *std::move(connection);
+  return out;
 }
 
 void RedisPool::give_back(Lent lent, bool is_broken) {

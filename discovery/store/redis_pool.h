@@ -47,6 +47,8 @@ class RedisPool {
     std::uint64_t epoch = 0;
   };
   Result<Lent> take(Deadline deadline) HOLDFAST_EXCLUDES(mutex_);
+  std::unique_ptr<RedisConnection> take_idle() HOLDFAST_REQUIRES(mutex_);
+  Result<Lent> await_turn(Deadline deadline) HOLDFAST_REQUIRES(mutex_);
   void give_back(Lent lent, bool is_broken) HOLDFAST_EXCLUDES(mutex_);
   Result<std::unique_ptr<RedisConnection>> open(Deadline deadline);
   Result<void> greet(RedisConnection& connection, Deadline deadline);

@@ -1,6 +1,8 @@
 // A single Redis that stalls, dies, is flushed or comes back; and instances that do.
+#include <atomic>
 #include <chrono>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -177,6 +179,27 @@ TEST_F(RedisFaultTest, AnInstanceThatAloneWasCutOffExtendsNothing) {
   EXPECT_LT(store().find(id_of(1))->lease_left, before);
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
+}
+
+TEST_F(RedisFaultTest, TooManyWaitersAreSentAwayAtOnce) {
+  RedisOptions redis = server_.options();
+  redis.connections_max = 1;
+  redis.waiters_max = 2;
+  auto const narrow = make_redis_store(options(), redis);
+  ASSERT_TRUE(narrow->now_unix_ms().ok());
+  server_.send_signal(SIGSTOP);
+  std::atomic<int> sent_away = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 12; ++i) {
+    callers.emplace_back([&] {
+      auto const answer = narrow->now_unix_ms();
+      ASSERT_FALSE(answer.ok());
+      if (answer.error().detail == "too many calls wait for Redis") ++sent_away;
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  server_.send_signal(SIGCONT);
+  EXPECT_GE(sent_away, 6);
 }
 
 TEST_F(RedisFaultTest, ARenewalFromBeforeAFlushIsRefusedAfterIt) {
