@@ -48,10 +48,10 @@ RateVerdict judge(std::int64_t full_at_us, std::uint32_t refused_in_row, RateBud
   std::int64_t const excess = excess_us(full_at_us, budget, now_us);
   if (excess <= 0) {
     std::int64_t const next = std::max(full_at_us, now_us) + span_us(1, budget);
-    return {false, Duration(0), room(next, budget, now_us)};
+    return {true, false, Duration(0), room(next, budget, now_us)};
   }
   Duration const patience{1'000 * static_cast<std::int64_t>(std::min(refused_in_row, kRefusedMax))};
-  return {true, Duration((excess + 999) / 1'000) + patience, 0};
+  return {true, true, Duration((excess + 999) / 1'000) + patience, 0};
 }
 
 }  // namespace
@@ -159,7 +159,7 @@ RateVerdict GcraTable::charge(IpAddress const& network, RateKind kind, RateBudge
 RateVerdict GcraTable::peek(IpAddress const& network, RateKind kind, RateBudget const& budget,
                             Instant now) const {
   Bucket const* const bucket = find(tag_of(network, kind));
-  if (bucket == nullptr) return {false, Duration(0), budget.burst};
+  if (bucket == nullptr) return {true, false, Duration(0), budget.burst};
   return judge(bucket->full_at_us, bucket->refused_in_row, budget, micros_of(now));
 }
 

@@ -38,6 +38,7 @@ inline constexpr std::uint64_t kWideFactor = 8;
 
 /// What a budget says to one request.
 struct RateVerdict {
+  bool is_limited = false;  ///< There is a budget at all.
   bool is_refused = false;
   Duration retry_after{
       0};  ///< Refused: when one more request fits in. Grows with refusals in a row.

@@ -256,9 +256,12 @@ TEST_F(RateLimiterTest, AHandlerIsAskedOnlyWithinItsBudget) {
   request.peer = {"192.0.2.1", 1, ip("192.0.2.1")};
   for (int i = 0; i < 5; ++i) EXPECT_EQ(std::get<HttpResponse>(handler(request)).status, 200);
   EXPECT_EQ(std::get<HttpResponse>(handler(request)).status, 429);
+  HttpRequest exempt = request;
+  exempt.peer = {"", 0, std::nullopt};
+  EXPECT_FALSE(std::get<HttpResponse>(handler(exempt)).headers.get("RateLimit"));
   request.call = Call::Event;
   EXPECT_EQ(std::get<HttpResponse>(handler(request)).status, 200) << "was charged when it came";
-  EXPECT_EQ(calls, 6);
+  EXPECT_EQ(calls, 7);
 }
 
 }  // namespace
