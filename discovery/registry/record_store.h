@@ -100,28 +100,6 @@ struct HostingSet {
       false;  ///< The store lost its data less than a lease ago: "unknown" means little.
 };
 
-/// What a look-up asks the store for. Never stored, never logged.
-struct HostQuery {
-  DiscoveryKey key;
-  std::string region;                  ///< Candidates there are taken first; may be empty.
-  std::optional<PublicKey> keyholder;  ///< Only hosts with a proof by it that is not expired.
-  std::size_t candidates_max = 64;
-};
-
-struct Host {
-  ReplicatorEntry replicator;                         ///< Active, with a lease.
-  std::optional<registration::KeyholderProof> proof;  ///< As stored, unless it is expired.
-};
-
-struct HostAnswer {
-  std::uint64_t now_unix_ms = 0;  ///< Store time, what leases and proofs were judged by.
-  std::vector<Host> hosts;        ///< In no order that means anything.
-  bool known =
-      false;  ///< Somebody is or was listed who matches the query, even if not able to serve.
-  bool recovering =
-      false;  ///< The store lost its data less than a lease ago: "unknown" means little.
-};
-
 struct NonceState {
   Hash secret;                    ///< Made by the store, and lost with it.
   std::uint64_t now_unix_ms = 0;  ///< Store time.
@@ -262,10 +240,6 @@ class RecordStore {
 
   /// One round trip.
   virtual Result<HostingSet> hosting_of(DiscoveryKey const& key) = 0;
-
-  /// As hosting_of, with the replicators behind it: many round trips. For services without a
-  /// table of their own.
-  virtual Result<HostAnswer> hosts_of(HostQuery const& query) = 0;
 
   /// Live leases in order of id, behind `after`; at most `limit`.
   virtual Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,

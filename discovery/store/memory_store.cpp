@@ -12,7 +12,6 @@
 #include "base/check.h"
 #include "base/mutex.h"
 #include "crypto/hash.h"
-#include "discovery/store/hosts_of.h"
 #include "discovery/store/memory_extras.h"
 
 namespace holdfast::discovery {
@@ -53,9 +52,6 @@ class MemoryStore final : public RecordStore {
                                          registration::ProjectsRequest const& request) override;
   Result<void> deregister(PublicKey const& id) override;
   Result<HostingSet> hosting_of(DiscoveryKey const& key) override;
-  Result<HostAnswer> hosts_of(HostQuery const& query) override {
-    return hosts_by_reading(*this, query);
-  }
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
                                             std::size_t limit) override;
   Result<ReplicatorEntry> find(PublicKey const& id) override;

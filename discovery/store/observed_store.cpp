@@ -47,9 +47,6 @@ class ObservedStore final : public RecordStore {
   Result<HostingSet> hosting_of(DiscoveryKey const& key) override {
     return measured(StoreCall::Hosting, [&] { return inner_->hosting_of(key); });
   }
-  Result<HostAnswer> hosts_of(HostQuery const& query) override {
-    return measured(StoreCall::Hosting, [&] { return inner_->hosts_of(query); });
-  }
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
                                             std::size_t limit) override {
     return measured(StoreCall::List, [&] { return inner_->list(after, limit); });

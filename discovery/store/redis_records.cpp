@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "discovery/store/hosts_of.h"
 
 namespace holdfast::discovery {
 
@@ -409,10 +408,6 @@ Result<std::uint64_t> RedisRecords::now_unix_ms() {
   if (!replies) return Unexpected(replies.error());
   RedisReply const& time = replies->front();
   return time.at(0).number() * 1000 + time.at(1).number() / 1000;
-}
-
-Result<HostAnswer> RedisRecords::hosts_of(HostQuery const& query) {
-  return hosts_by_reading(*this, query);
 }
 
 void RedisRecords::watch(StoreWatcher& watcher) {

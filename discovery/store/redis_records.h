@@ -36,7 +36,6 @@ class RedisRecords final : public RecordStore {
                                          registration::ProjectsRequest const& request) override;
   Result<void> deregister(PublicKey const& id) override;
   Result<HostingSet> hosting_of(DiscoveryKey const& key) override;
-  Result<HostAnswer> hosts_of(HostQuery const& query) override;
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
                                             std::size_t limit) override;
   Result<ReplicatorEntry> find(PublicKey const& id) override;

@@ -39,9 +39,6 @@ class RecordStoreDouble : public RecordStore {
   Result<HostingSet> hosting_of(DiscoveryKey const& key) override {
     return pass([&] { return inner_->hosting_of(key); });
   }
-  Result<HostAnswer> hosts_of(HostQuery const& query) override {
-    return pass([&] { return inner_->hosts_of(query); });
-  }
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
                                             std::size_t limit) override {
     return pass([&] { return inner_->list(after, limit); });

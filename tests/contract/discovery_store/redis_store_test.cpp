@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "discovery/registry/nonce.h"
+#include "hosts_of.h"
 #include "redis_server.h"
 #include "store_fixture.h"
 
@@ -36,7 +37,7 @@ class RedisStoreTest : public testing::Test {
   }
   enum class LookupOutcome { Found, UnknownKey, NobodyCanServe, Recovering };
   LookupOutcome ask(RecordStore& store, DiscoveryKey const& key = key_of(1)) {
-    auto const hosts = store.hosts_of({key, "", std::nullopt});
+    auto const hosts = hosts_of(store, {key, "", std::nullopt});
     EXPECT_TRUE(hosts.ok());
     if (!hosts) return LookupOutcome::UnknownKey;
     if (!hosts->hosts.empty()) return LookupOutcome::Found;
@@ -114,7 +115,7 @@ TEST_F(RedisStoreTest, WithoutRedisItSaysUnavailableAndComesBackByItself) {
   server_.kill();
   for (int i = 0; i < 3; ++i) {
     auto const start = Clock::now();
-    auto const answer = store_->hosts_of({key_of(1), "", std::nullopt});
+    auto const answer = hosts_of(*store_, {key_of(1), "", std::nullopt});
     ASSERT_FALSE(answer.ok());
     EXPECT_EQ(answer.error().code, ErrorCode::Unavailable);
     EXPECT_LT(Clock::now() - start, std::chrono::milliseconds(300));
@@ -176,7 +177,7 @@ TEST_F(RedisStoreTest, ManyThreadsShareTheConnections) {
   for (int i = 0; i < 16; ++i) {
     callers.emplace_back([this, &found] {
       for (int round = 0; round < 50; ++round) {
-        auto const answer = store_->hosts_of({key_of(1), "", std::nullopt});
+        auto const answer = hosts_of(*store_, {key_of(1), "", std::nullopt});
         if (answer && answer->hosts.size() == 1) ++found;
       }
     });

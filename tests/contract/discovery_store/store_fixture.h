@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "crypto/keys.h"
 #include "discovery/registry/record_store.h"
+#include "hosts_of.h"
 
 namespace holdfast::discovery {
 
@@ -105,7 +106,7 @@ class RecordStoreTest : public testing::TestWithParam<WorldCase> {
   }
   HostAnswer hosts(DiscoveryKey const& key) { return hosts(HostQuery{key, "", std::nullopt}); }
   HostAnswer hosts(HostQuery const& query) {
-    auto answer = store_->hosts_of(query);
+    auto answer = hosts_of(*store_, query);
     EXPECT_TRUE(answer.ok());
     return answer ? *std::move(answer) : HostAnswer{};
   }

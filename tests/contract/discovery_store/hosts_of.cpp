@@ -1,4 +1,4 @@
-#include "discovery/store/hosts_of.h"
+#include "hosts_of.h"
 
 #include <algorithm>
 #include <tuple>
@@ -38,27 +38,28 @@ void keep_best(std::vector<Chosen>& hosts, HostQuery const& query) {
   hosts.erase(hosts.begin() + static_cast<std::ptrdiff_t>(query.candidates_max), hosts.end());
 }
 
-}  // namespace
+/// A line that counts: its replicator is kept, with its generation.
+struct LiveLine {
+  Hosting line;
+  ReplicatorEntry replicator;
+};
 
-Result<std::vector<LiveLine>> live_lines(RecordStore& store, std::vector<Hosting> const& lines,
-                                         std::vector<Hosting>* left_overs) {
+Result<std::vector<LiveLine>> live_lines(RecordStore& store, std::vector<Hosting> const& lines) {
   std::vector<LiveLine> out;
   for (Hosting const& line : lines) {
     Result<ReplicatorEntry> entry = store.find(line.id);
     if (!entry && entry.error().code != ErrorCode::NotFound) return Unexpected(entry.error());
-    if (entry && entry->generation == line.generation) {
-      out.push_back({line, *std::move(entry)});
-    } else if (left_overs != nullptr) {
-      left_overs->push_back(line);
-    }
+    if (entry && entry->generation == line.generation) out.push_back({line, *std::move(entry)});
   }
   return out;
 }
 
-Result<HostAnswer> hosts_by_reading(RecordStore& store, HostQuery const& query) {
+}  // namespace
+
+Result<HostAnswer> hosts_of(RecordStore& store, HostQuery const& query) {
   Result<HostingSet> const set = store.hosting_of(query.key);
   if (!set) return Unexpected(set.error());
-  Result<std::vector<LiveLine>> lines = live_lines(store, set->lines, nullptr);
+  Result<std::vector<LiveLine>> lines = live_lines(store, set->lines);
   if (!lines) return Unexpected(lines.error());
   HostAnswer out;
   out.now_unix_ms = set->now_unix_ms;
