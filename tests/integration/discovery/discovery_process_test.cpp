@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -20,6 +21,13 @@ namespace {
 using namespace std::chrono_literals;
 
 CoreKey const kProject = project_key(7);
+
+std::string first_word_of(std::string const& path) {
+  std::ifstream file(path);
+  std::string word;
+  file >> word;
+  return word;
+}
 
 /// The real program with the memory store.
 class DiscoveryProcessTest : public testing::Test {
@@ -179,6 +187,42 @@ TEST(DiscoveryStart, WhatCannotStartSaysWhyInOneLine) {
     std::string const errors = process.errors();
     EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 1) << errors;
   }
+}
+
+TEST_F(DiscoveryProcessTest, OrdersNeedTheAdminToken) {
+  ASSERT_EQ(node.register_at(discovery)->status, 200);
+  std::string const order = R"({"what":")" + node.keys.public_key.hex() + R"("})";
+  httplib::Client admin = discovery.admin();
+  EXPECT_EQ(admin.Post("/operator/ban", order, "application/json")->status, 401);
+  EXPECT_EQ(
+      admin.Post("/operator/ban", {{"Authorization", "Bearer wrong"}}, order, "application/json")
+          ->status,
+      401);
+  EXPECT_EQ(discovery.https().Get(node.path().c_str())->status, 200);
+  httplib::Headers const token = {
+      {"Authorization", "Bearer " + first_word_of(discovery.state_dir + "/admin-token")}};
+  EXPECT_EQ(admin.Post("/operator/ban", token, order, "application/json")->status, 204);
+  EXPECT_EQ(discovery.https().Get(node.path().c_str())->status, 404);
+  EXPECT_EQ(problem_of(node.register_at(discovery, 2)), "denied");
+  EXPECT_EQ(discovery.https().Get("/operator/bans")->status, 404) << "not on the public port";
+}
+
+TEST(DiscoveryLists, AHangUpReadsTheBanListAgainAndKeepsItWhenItCannotBeRead) {
+  TemporaryFolder const folder;
+  std::string const list = folder.path() + "/banned";
+  std::ofstream(list) << "# nobody yet\n";
+  Discovery discovery({"--ban-list", list});
+  Node const node(1);
+  ASSERT_EQ(node.register_at(discovery)->status, 200);
+  std::ofstream(list) << "127.0.0.1\n";
+  discovery.process.signal(SIGHUP);
+  TrustingClient client = discovery.https();
+  EXPECT_EQ(status_within(std::chrono::seconds(10), 404, client, node.path()), 404);
+  EXPECT_EQ(problem_of(node.register_at(discovery, 2)), "denied");
+  std::ofstream(list) << "nonsense\n";
+  discovery.process.signal(SIGHUP);
+  discovery.process.signal(SIGHUP);
+  EXPECT_EQ(problem_of(node.register_at(discovery, 3)), "denied");
 }
 
 }  // namespace
