@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "base/mutex.h"
@@ -30,6 +31,16 @@ Hash named(std::string_view what, std::uint64_t seed, std::uint64_t n) {
   return blake2b({out.view()});
 }
 
+/// Comes back when the service is too busy, as a node does.
+Result<void> patiently(net::RegistrationClient& client, std::function<Result<void>()> const& step) {
+  Result<void> done = step();
+  for (int i = 1; i < kAttempts && !done && done.error().code == ErrorCode::Unavailable; ++i) {
+    std::this_thread::sleep_for(std::max(client.failure().retry_after, Duration(100)));
+    done = step();
+  }
+  return done;
+}
+
 }  // namespace
 
 Fleet::Fleet(FleetOptions const& options) : options_(options) {
@@ -50,19 +61,15 @@ Result<void> Fleet::register_member(Member& member) {
   record.addresses.push_back({registration::AddressKind::Tcp, "127.0.0.1", member.port, ""});
   record.capacity = 1'000;
   record.software = "holdfast-fleet";
-  Result<void> last;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  return patiently(*member.client, [&]() -> Result<void> {
     record.seq = unix_ms();
     Result<registration::SignedRecord> const signed_record =
         registration::sign_record(record, member.pair);
     if (!signed_record) return Unexpected(signed_record.error());
     Result<registration::LeaseAnswer> const lease = member.client->put_record(*signed_record);
-    if (lease) return {};
-    last = Unexpected(lease.error());
-    if (lease.error().code != ErrorCode::Unavailable) return last;
-    std::this_thread::sleep_for(std::max(member.client->failure().retry_after, Duration(100)));
-  }
-  return last;
+    if (!lease) return Unexpected(lease.error());
+    return {};
+  });
 }
 
 Result<void> Fleet::join(Member& member, std::uint64_t index) {
@@ -87,8 +94,12 @@ Result<void> Fleet::join(Member& member, std::uint64_t index) {
     batch.add.push_back(listing);
     bool const is_last = n + members_.size() >= options_.keys;
     if (batch.add.size() < registration::kBatchKeysMax && !is_last) continue;
-    Result<registration::ProjectsAnswer> const listed = member.client->change_projects(batch);
-    if (!listed) return Unexpected(listed.error());
+    Result<void> const listed = patiently(*member.client, [&]() -> Result<void> {
+      Result<registration::ProjectsAnswer> const answer = member.client->change_projects(batch);
+      if (!answer) return Unexpected(answer.error());
+      return {};
+    });
+    if (!listed) return listed;
     batch.add.clear();
   }
   return {};
