@@ -4,7 +4,8 @@
 ///   handshake    each request on a new connection, with a full handshake
 ///   resume       each request on a new connection that resumes a session
 ///   idle         one request on each connection, then holds them; prints "holding" and ends when stdin does
-///   slow         half of the connections send a byte per second, half ask again and again and never read; ends with stdin
+///   slow         half of the connections send a byte per second, half ask again and again and never read; prints
+///                "holding" when the first have stalled, ends with stdin
 ///
 ///   path=/x            what is asked for; a line each of path=@FILE, in random order
 ///   tls=1.2            instead of 1.3
@@ -32,6 +33,10 @@
 
 namespace load {
 namespace {
+
+constexpr int kSlowTick = 100;  // ms
+constexpr std::size_t kSlowParts = 10;
+constexpr std::size_t kSlowTicksBefore = 60;  // Until the first of them have stalled.
 
 struct Options {
   std::string mode;
@@ -130,29 +135,36 @@ class Load {
     while (result_.requests + result_.failed < options_.connections) turn(100);
     std::puts("holding");
     std::fflush(stdout);
-    wait_for_end_of_stdin([] {});
+    wait_for_end_of_stdin(1000, [] {});
     return std::move(result_);
   }
 
+  /// A tenth of the clients acts every tenth of a second; whoever the server has closed comes again then.
   Result crawl() {
     std::string const request = requests_.next();
     std::vector<std::size_t> at(options_.connections, 0);
-    for (std::size_t i = 0; i < options_.connections; ++i) slow_.push_back(connect());
-    std::puts("holding");
-    std::fflush(stdout);
-    wait_for_end_of_stdin([&] {
-      for (std::size_t i = 0; i < slow_.size(); ++i) {
-        bool const reads_never = i % 2 == 0;
+    slow_.resize(options_.connections);
+    std::size_t ticks = 0;
+    wait_for_end_of_stdin(kSlowTick, [&] {
+      for (std::size_t i = ticks % kSlowParts; i < slow_.size(); i += kSlowParts) {
+        bool const reads_never = i / kSlowParts % 2 == 0;
+        if (!slow_[i]) {
+          slow_[i] = connect(/*small_window=*/true);
+          at[i] = 0;
+        }
         std::string_view const bytes =
             reads_never ? std::string_view(request)
                         : std::string_view(request).substr(at[i]++ % request.size(), 1);
         bool stands = true;
-        for (int n = 0; stands && n < (reads_never ? 50 : 1); ++n)
+        for (int n = 0; stands && n < (reads_never ? 20 : 1); ++n)
           stands = slow_[i]->dribble(bytes);
         if (stands) continue;
-        ++result_.failed;  // The server has closed it: come again.
-        slow_[i] = connect();
-        at[i] = 0;
+        ++result_.failed;
+        slow_[i].reset();
+      }
+      if (++ticks == kSlowTicksBefore) {
+        std::puts("holding");
+        std::fflush(stdout);
       }
     });
     return std::move(result_);
@@ -161,19 +173,20 @@ class Load {
  private:
   using ClientPtr = std::unique_ptr<Client>;
 
-  template <typename EachSecond>
-  void wait_for_end_of_stdin(EachSecond each_second) {
+  template <typename EachTick>
+  void wait_for_end_of_stdin(int tick_ms, EachTick each_tick) {
     pollfd input{0, POLLIN, 0};
     std::array<char, 64> ignored{};
     while (true) {
-      each_second();
-      int const ready = ::poll(&input, 1, 1000);
+      each_tick();
+      int const ready = ::poll(&input, 1, tick_ms);
       if (ready > 0 && ::read(0, ignored.data(), ignored.size()) <= 0) return;
     }
   }
 
-  ClientPtr connect() {
-    return std::make_unique<Client>(address_of(options_.port), context_.get(), taken_session);
+  ClientPtr connect(bool small_window = false) {
+    return std::make_unique<Client>(address_of(options_.port), context_.get(), taken_session,
+                                    small_window);
   }
 
   void open(std::string_view request) {
@@ -231,7 +244,7 @@ class Load {
     SSL_CTX_sess_set_new_cb(context_.get(), &keep_session);
     std::string const request = requests_.next();
     std::uint16_t const port = options_.ticket_port != 0 ? options_.ticket_port : options_.port;
-    Client client(address_of(port), context_.get(), nullptr);
+    Client client(address_of(port), context_.get(), nullptr, /*small_window=*/false);
     client.send(request);
     while (client.go_on() == Client::State::Busy) {
       pollfd entry{client.socket(), POLLIN, 0};

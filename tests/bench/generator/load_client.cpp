@@ -12,11 +12,13 @@
 
 namespace load {
 
-Client::Client(sockaddr_in const& server, SSL_CTX* context, SSL_SESSION* session)
+Client::Client(sockaddr_in const& server, SSL_CTX* context, SSL_SESSION* session, bool small_window)
     : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
       ssl_(SSL_new(context)) {
   int const on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  int const window = 4096;
+  if (small_window) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
   ::connect(socket_, reinterpret_cast<sockaddr const*>(&server), sizeof server);
   SSL_set_fd(ssl_.get(), socket_);
   SSL_set_tlsext_host_name(ssl_.get(), "localhost");

@@ -24,8 +24,8 @@ class Client {
  public:
   enum class State : std::uint8_t { Busy, Answered, Failed };
 
-  /// `session`: to resume, or null. Borrowed for the call.
-  Client(sockaddr_in const& server, SSL_CTX* context, SSL_SESSION* session);
+  /// `session`: to resume, or null. Borrowed for the call. `small_window`: takes little that is not read.
+  Client(sockaddr_in const& server, SSL_CTX* context, SSL_SESSION* session, bool small_window);
   ~Client();
   Client(Client const&) = delete;
   Client& operator=(Client const&) = delete;
