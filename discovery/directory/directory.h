@@ -46,6 +46,7 @@ enum class DirectoryStatus : std::uint8_t {
   Found,
   UnknownKey,
   NobodyCanServe,  ///< Known, and nobody can serve it now (or not over this transport).
+  BeingTakenOn,    ///< Nobody hosts it, and somebody is being asked to. Not the directory's to say.
   Recovering,
   ProjectKeySent,
   Away,        ///< The store does not answer and nothing is known.

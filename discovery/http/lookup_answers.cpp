@@ -103,6 +103,9 @@ registration::ProblemDetails lookup_problem(DirectoryAnswer const& answer, Durat
       return problem_document(ProblemType::NobodyCanServe,
                               "replicators of this key are known, none is there now",
                               1 + jittered(lease_s / 6, rng));
+    case DirectoryStatus::BeingTakenOn:
+      return problem_document(ProblemType::NobodyCanServe, "a replicator is being asked to host it",
+                              jittered(1, rng));
     case DirectoryStatus::Recovering:
       return problem_document(ProblemType::Recovering, "replicators are registering again",
                               jittered(std::max<std::uint64_t>(1, lease_s / 4), rng));

@@ -153,10 +153,10 @@ std::optional<HttpOutcome> LookupRoutes::activate(HttpRequest const& request,
       if (request.call != Call::Deadline && lookup.wait > Duration(0)) {
         return wait_for(request, lookup, now);
       }
-      answer.status = DirectoryStatus::NobodyCanServe;
+      answer.status = DirectoryStatus::BeingTakenOn;
       break;
     case Activator::Begun::Resting:
-      answer.status = DirectoryStatus::NobodyCanServe;
+      answer.status = DirectoryStatus::BeingTakenOn;
       break;
     case Activator::Begun::OverBudget:
       parts_.observer.on_lookup(ProblemType::RateLimited);
@@ -178,7 +178,9 @@ HttpOutcome LookupRoutes::wait_for(HttpRequest const& request, LookupRequest con
     return rate_limited_response(RateKind::NotFound,
                                  parts_.limiter.budgets().of(RateKind::NotFound), verdict);
   }
-  return WaitFor{lookup_event(lookup.query.key), std::max(lookup.wait, kFetchWait)};
+  bool const may_activate = parts_.activator != nullptr && !lookup.query.keyholder;
+  return WaitFor{lookup_event(lookup.query.key),
+                 may_activate ? std::max(lookup.wait, kFetchWait) : kFetchWait};
 }
 
 void LookupRoutes::end_wait(HttpRequest const& request, Instant now) {

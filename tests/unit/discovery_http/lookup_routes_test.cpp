@@ -403,7 +403,7 @@ TEST_F(LookupActivationTest, NobodyIsHeldWhoDoesNotWait) {
   activator.begun = Activator::Begun::Waiting;
   HttpResponse const response = get(path_of(7), "wait=0");
   EXPECT_EQ(response.status, 503);
-  EXPECT_TRUE(response.headers.get("Retry-After"));
+  EXPECT_LE(std::stoi(std::string(*response.headers.get("Retry-After"))), 2);
   EXPECT_GE(activator.asked, 1) << "the activation goes on";
 }
 
