@@ -44,13 +44,13 @@ void LookupFetcher::stop() {
   }
 }
 
-bool LookupFetcher::push(Job job) {
+bool LookupFetcher::push(Job const& job) {
   MutexLock const lock(mutex_);
   if (stopping_ || queue_.size() >= options_.queue_max) {
     ++refused_;
     return false;
   }
-  queue_.push_back(std::move(job));
+  queue_.push_back(job);
   work_.notify_one();
   return true;
 }
@@ -97,7 +97,7 @@ void LookupFetcher::run() {
       work_.wait(mutex_);
       continue;
     }
-    Job const job = std::move(queue_.front());
+    Job const job = queue_.front();
     queue_.pop_front();
     lock.unlock();
     std::visit([this](auto const& each) { work(each); }, job);

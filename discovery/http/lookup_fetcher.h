@@ -81,7 +81,7 @@ class LookupFetcher final : public StoreWatcher {
     std::vector<PeerEndpoint> peers;
     Instant at;
   };
-  bool push(Job job);
+  bool push(Job const& job);
   void run();
   void run_ticks();
   void work(FetchToken const& token);

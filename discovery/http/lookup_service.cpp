@@ -23,7 +23,7 @@ Instant LookupService::steady_now() {
 
 LookupService::LookupService(RecordStore& store, ApiObserver& observer,
                              LookupServiceOptions const& options, LookupFetcher::Notify notify,
-                             std::function<Instant()> clock)
+                             std::function<Instant()> const& clock)
     : clock_(clock),
       directory_(with_lease(options.directory, store.options().lease), clock),
       limiter_(options.limits),

@@ -42,7 +42,7 @@ class LookupService {
  public:
   /// `store` and `observer` must outlive this. `notify`: the server's notify(); any thread.
   LookupService(RecordStore& store, ApiObserver& observer, LookupServiceOptions const& options,
-                LookupFetcher::Notify notify, std::function<Instant()> clock = steady_now);
+                LookupFetcher::Notify notify, std::function<Instant()> const& clock = steady_now);
 
   /// In this order, and before those of others: what they are told of is then known.
   std::vector<StoreWatcher*> watchers() { return {&directory_, &fetcher_}; }
