@@ -49,12 +49,18 @@ Bytes record_of(KeyPair const& keys, Claim const& claim) {
   return made ? made->bytes : Bytes{};
 }
 
-Captured sign(Node const& node, std::string const& base, std::string const& nonce,
-              std::string method, std::string path, std::string body) {
-  std::string const uri = base + path;
+/// What a signature is meant for.
+struct Purpose {
+  std::string base;  ///< URL of a service.
+  std::string nonce;
+};
+
+Captured sign(Node const& node, Purpose const& purpose, std::string method, std::string path,
+              std::string body) {
+  std::string const uri = purpose.base + path;
   registration::SignatureHeaders const fields = registration::sign_request(
       {.method = method, .target_uri = uri, .body = as_bytes(body)},
-      {.created_unix_s = 1, .nonce = nonce, .key_id = node.keys.public_key}, node.keys);
+      {.created_unix_s = 1, .nonce = purpose.nonce, .key_id = node.keys.public_key}, node.keys);
   return {std::move(method),
           std::move(path),
           std::move(body),
@@ -65,7 +71,7 @@ Captured sign(Node const& node, std::string const& base, std::string const& nonc
 }
 
 Captured registration_of(Node const& node, Discovery const& at, Claim const& claim = {}) {
-  return sign(node, at.base_url(), nonce_of(at), "PUT", node.path(),
+  return sign(node, {at.base_url(), nonce_of(at)}, "PUT", node.path(),
               registration::to_json(
                   registration::RegistrationRequest{.record = record_of(node.keys, claim)}));
 }
@@ -109,7 +115,7 @@ TEST_F(Attacks, ARegistrationForOneServiceIsWorthNothingAtAnother) {
   relayed.headers.emplace("Host", "127.0.0.1:" + std::to_string(other.port));
   EXPECT_NE(send(discovery, relayed)->status, 200);
   Captured with_our_nonce =
-      sign(node, other.base_url(), nonce_of(discovery), "PUT", node.path(), captured.body);
+      sign(node, {other.base_url(), nonce_of(discovery)}, "PUT", node.path(), captured.body);
   EXPECT_NE(send(discovery, with_our_nonce)->status, 200);
 }
 
@@ -155,14 +161,14 @@ TEST_F(Attacks, NobodyActsForAnotherId) {
   Node const thief(2);
   for (auto const& [method, rest] : std::vector<std::pair<std::string, std::string>>{
            {"PUT", ""}, {"DELETE", ""}, {"POST", "/renew"}, {"POST", "/projects"}}) {
-    Captured const stolen = sign(thief, discovery.base_url(), nonce_of(discovery), method,
+    Captured const stolen = sign(thief, {discovery.base_url(), nonce_of(discovery)}, method,
                                  node.path() + rest, method == "DELETE" ? "" : "{}");
     EXPECT_EQ(problem_of(send(discovery, stolen)), "not-yours") << method << rest;
   }
   std::string const body = registration::to_json(
       registration::RegistrationRequest{.record = record_of(node.keys, {.seq = 9})});
-  EXPECT_EQ(problem_of(send(discovery, sign(thief, discovery.base_url(), nonce_of(discovery), "PUT",
-                                            thief.path(), body))),
+  EXPECT_EQ(problem_of(send(discovery, sign(thief, {discovery.base_url(), nonce_of(discovery)},
+                                            "PUT", thief.path(), body))),
             "not-yours");
   EXPECT_EQ(told_of(discovery, node)["listed"], true);
 }
@@ -362,13 +368,13 @@ TEST(AttacksOnNonces, NoncesCannotBeExhausted) {
   client.set_keep_alive(true);
   for (int i = 0; i < 3'000; ++i) ASSERT_EQ(client.Get("/nonce")->status, 200);
   // Nor can a stranger spend those of others: only a right signature spends one.
-  Captured forged = sign(node, discovery.base_url(), early, "PUT", node.path(), "{}");
+  Captured forged = sign(node, {discovery.base_url(), early}, "PUT", node.path(), "{}");
   forged.body = "[]";
   EXPECT_EQ(problem_of(send(discovery, forged)), "bad-digest");
   std::string const body =
       registration::to_json(registration::RegistrationRequest{.record = record_of(node.keys, {})});
   EXPECT_EQ(
-      send(discovery, sign(node, discovery.base_url(), early, "PUT", node.path(), body))->status,
+      send(discovery, sign(node, {discovery.base_url(), early}, "PUT", node.path(), body))->status,
       200);
 }
 
