@@ -34,9 +34,9 @@
 namespace load {
 namespace {
 
-constexpr int kSlowTick = 100;  // ms
-constexpr std::size_t kSlowParts = 10;
-constexpr std::size_t kSlowTicksBefore = 60;  // Until the first of them have stalled.
+constexpr int kSlowTick = 1;  // ms
+constexpr std::size_t kSlowParts = 1'000;
+constexpr std::size_t kSlowTicksBefore = 6'000;  // Until the first of them have stalled.
 
 struct Options {
   std::string mode;
@@ -139,7 +139,8 @@ class Load {
     return std::move(result_);
   }
 
-  /// A tenth of the clients acts every tenth of a second; whoever the server has closed comes again then.
+  /// Every client acts once a second, evenly spread: what comes in bursts would take the core from the generator beside it.
+  /// Whoever the server has closed comes again.
   Result crawl() {
     std::string const request = requests_.next();
     std::vector<std::size_t> at(options_.connections, 0);
@@ -147,7 +148,7 @@ class Load {
     std::size_t ticks = 0;
     wait_for_end_of_stdin(kSlowTick, [&] {
       for (std::size_t i = ticks % kSlowParts; i < slow_.size(); i += kSlowParts) {
-        bool const reads_never = i / kSlowParts % 2 == 0;
+        bool const reads_never = i % 2 == 0;
         if (!slow_[i]) {
           slow_[i] = connect(/*small_window=*/true);
           at[i] = 0;
