@@ -31,9 +31,11 @@ struct ServerOptions {
   std::size_t connections_max = 65'536;
   RequestLimits limits{};
   std::chrono::milliseconds handshake_timeout{5'000};  ///< With the PROXY header, if there is one.
-  std::chrono::milliseconds head_timeout{5'000};       ///< From the first byte of a request on.
+  /// From the first byte of a request on. Why not shorter: a slow client costs memory, and one that is cut comes back with a
+  /// handshake, which holds a loop for as long as thirty look-ups.
+  std::chrono::milliseconds head_timeout{20'000};
   std::chrono::milliseconds body_timeout{10'000};
-  std::chrono::milliseconds write_timeout{10'000};  ///< For the client to take an answer.
+  std::chrono::milliseconds write_timeout{60'000};  ///< For the client to take an answer.
   std::chrono::milliseconds idle_timeout{75'000};   ///< Between requests.
   Duration wait_max{60'000};                        ///< The longest a handler may wait for.
   ProxyPolicy proxies{};
