@@ -122,7 +122,7 @@ class World:
             sys.exit(f"the generator: {run.stdout}")
         return said["requests"], (after[0] - before[0]) / said["requests"], (after[1] - before[1]) / said["requests"], said
 
-    def renew_all(self, seconds):
+    def renew_all(self, seconds, may_fail=False):
         """Returns: share of one core that the service and Redis used while everybody renewed once."""
         before = cpu_us(self.service.pid) + cpu_us(self.redis.pid)
         for fleet in self.fleets:
@@ -131,7 +131,7 @@ class World:
             fleet.stdin.flush()
         for fleet in self.fleets:
             failed = int(self.wait(fleet, r"renewed, failed (\d+)").group(1))
-            if failed:
+            if failed and not may_fail:
                 sys.exit(f"{failed} renewals failed")
         return (cpu_us(self.service.pid) + cpu_us(self.redis.pid) - before) / seconds / 1e6
 
@@ -155,7 +155,7 @@ def measure(world, replicators, keys, rounds):
     random.shuffle(names)
     paths.write_text("".join(f"/project/{name}/sync\n" for name in names))
     if replicators > 100:
-        world.renew_all(60)  # Joining took so long that the first connections are closed again.
+        world.renew_all(60, may_fail=True)  # Joining took so long that the first connections are closed again.
         share = world.renew_all(60)
         print(f"  {replicators} renewals in 60 s: {100 * share:.1f} % of one core, Redis included (target 5)", flush=True)
     world.restart_service()
