@@ -36,6 +36,9 @@ namespace {
 
 constexpr int kSlowTick = 1;  // ms
 constexpr std::size_t kSlowParts = 1'000;
+constexpr std::size_t kNeverReadActs =
+    4;  // Then it has asked for more than it can take, and is silent.
+constexpr int kAsksPerAct = 100;
 constexpr std::size_t kSlowTicksBefore = 6'000;  // Until the first of them have stalled.
 
 struct Options {
@@ -149,6 +152,7 @@ class Load {
     wait_for_end_of_stdin(kSlowTick, [&] {
       for (std::size_t i = ticks % kSlowParts; i < slow_.size(); i += kSlowParts) {
         bool const reads_never = i % 2 == 0;
+        if (reads_never && slow_[i] && at[i] >= kNeverReadActs) continue;
         if (!slow_[i]) {
           slow_[i] = connect(/*small_window=*/true);
           at[i] = 0;
@@ -156,8 +160,9 @@ class Load {
         std::string_view const bytes =
             reads_never ? std::string_view(request)
                         : std::string_view(request).substr(at[i]++ % request.size(), 1);
+        if (reads_never) ++at[i];
         bool stands = true;
-        for (int n = 0; stands && n < (reads_never ? 20 : 1); ++n)
+        for (int n = 0; stands && n < (reads_never ? kAsksPerAct : 1); ++n)
           stands = slow_[i]->dribble(bytes);
         if (stands) continue;
         ++result_.failed;
