@@ -1,8 +1,9 @@
 #include "discovery/http/activation_service.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
+
+#include "discovery/probe/steady_clock.h"
 
 namespace holdfast::discovery {
 
@@ -33,14 +34,9 @@ void ActivationService::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-Instant ActivationService::now() {
-  return Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
-
 ActivationTable::Begun ActivationService::begin(DiscoveryKey const& key, std::string region) {
   MutexLock const lock(mutex_);
-  ActivationTable::Begun const begun = table_.begin(key, std::move(region), now());
+  ActivationTable::Begun const begun = table_.begin(key, std::move(region), steady_now());
   if (begun == ActivationTable::Begun::Started) changed_.notify_all();
   return begun;
 }
@@ -73,7 +69,7 @@ void ActivationService::run() {
       lock.lock();
       continue;
     }
-    if (std::optional<ActivationTable::Step> const step = table_.next_step(now()); step) {
+    if (std::optional<ActivationTable::Step> const step = table_.next_step(steady_now()); step) {
       lock.unlock();
       work(*step);
       lock.lock();
@@ -81,7 +77,7 @@ void ActivationService::run() {
     }
     std::optional<Instant> const deadline = table_.next_deadline();
     if (deadline) {
-      changed_.wait_for(mutex_, std::max(*deadline - now(), Duration(1)));
+      changed_.wait_for(mutex_, std::max(*deadline - steady_now(), Duration(1)));
     } else {
       changed_.wait(mutex_);
     }
@@ -89,7 +85,7 @@ void ActivationService::run() {
 }
 
 std::vector<Candidate> const& ActivationService::fresh_candidates() {
-  Instant const at = now();
+  Instant const at = steady_now();
   if (known_candidates_.empty() || at - known_at_ > kCandidatesLife) {
     known_candidates_ = candidates_();
     known_at_ = at;
@@ -107,7 +103,7 @@ void ActivationService::work(ActivationTable::Step const& step) {
   std::vector<std::size_t> const chosen = place(query, candidates).chosen;
   if (chosen.empty()) {
     MutexLock const lock(mutex_);
-    table_.on_nobody_left(step.key, now());
+    table_.on_nobody_left(step.key, steady_now());
     return;
   }
   PublicKey const id = candidates[chosen.front()].id;
@@ -116,9 +112,9 @@ void ActivationService::work(ActivationTable::Step const& step) {
   if (claim && claim->is_mine) is_done = store_.assign(id, step.key, claim_life_).ok();
   MutexLock const lock(mutex_);
   if (is_done) {
-    table_.on_claimed(step.key, claim->id, now());
+    table_.on_claimed(step.key, claim->id, steady_now());
   } else {
-    table_.on_store_failed(step.key, now());
+    table_.on_store_failed(step.key, steady_now());
   }
 }
 

@@ -46,7 +46,6 @@ class ActivationService {
   void work(ActivationTable::Step const& step);
   void check_hosted(DiscoveryKey const& key);
   std::vector<Candidate> const& fresh_candidates();
-  static Instant now();
 
   RecordStore& store_;
   Candidates const candidates_;

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <chrono>
 
 #include "codec/key_text.h"
 #include "discovery/http/answers.h"
+#include "discovery/probe/steady_clock.h"
 #include "registration/base64.h"
 
 namespace holdfast::discovery {
@@ -25,11 +25,6 @@ constexpr std::uint64_t kQuotaRetryAfterS =
     600;  // As long as a lost lease is remembered by default.
 
 constexpr Duration kReadAgainAfter{60'000};
-
-Instant steady_now() {
-  return Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
 
 Hash hash_of(std::string_view token) { return sha256(as_bytes(token)); }
 

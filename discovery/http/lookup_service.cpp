@@ -1,6 +1,5 @@
 #include "discovery/http/lookup_service.h"
 
-#include <chrono>
 #include <utility>
 
 namespace holdfast::discovery {
@@ -15,11 +14,6 @@ DirectoryOptions with_lease(DirectoryOptions options, Duration lease) {
 }
 
 }  // namespace
-
-Instant LookupService::steady_now() {
-  return Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
 
 LookupService::LookupService(RecordStore& store, ApiObserver& observer,
                              LookupServiceOptions const& options, LookupFetcher::Notify notify,

@@ -12,6 +12,7 @@
 #include "discovery/http/observer.h"
 #include "discovery/http/peer_routes.h"
 #include "discovery/http/rate_limiter.h"
+#include "discovery/probe/steady_clock.h"
 #include "discovery/registry/record_store.h"
 #include "serve/router.h"
 
@@ -56,8 +57,6 @@ class LookupService {
   LookupFetcher const& fetcher() const { return fetcher_; }
 
   LookupFigures figures();
-
-  static Instant steady_now();
 
  private:
   std::function<Instant()> const clock_;

@@ -1,7 +1,6 @@
 #include "discovery/http/replicator_routes.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "discovery/http/replicator_info.h"
 #include "discovery/http/signed_request.h"
 #include "discovery/probe/probe_target.h"
+#include "discovery/probe/steady_clock.h"
 #include "discovery/registry/lookup.h"
 #include "discovery/registry/nonce.h"
 
@@ -25,11 +25,6 @@ constexpr Duration kSelfTestWait{3'000};
 constexpr std::uint64_t kReceiptLifeS = 30 * 24 * 3'600;
 constexpr std::uint64_t kReceiptOnceInRenewals =
     256;  // Often enough for its life; it costs two calls.
-
-Instant steady_now() {
-  return Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
 
 /// What a stranger may not name, as far as it can be told without DNS.
 std::optional<ProblemDetails> literal_refusal(registration::Record const& record,

@@ -1,12 +1,12 @@
 #include "discovery/probe/health_keeper.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "crypto/keys.h"
+#include "discovery/probe/steady_clock.h"
 
 namespace holdfast::discovery {
 
@@ -15,11 +15,6 @@ namespace {
 constexpr std::size_t kTestsAtOnceMax = 64;
 constexpr Duration kWaitMax{1'000};
 constexpr char kGuardName[] = "expiry";
-
-Instant steady_now() {
-  return Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
 
 std::uint64_t random_seed() {
   Seed seed;

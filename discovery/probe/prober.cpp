@@ -1,6 +1,5 @@
 #include "discovery/probe/prober.h"
 
-#include <chrono>
 #include <deque>
 #include <map>
 #include <string>
@@ -13,17 +12,13 @@
 #include <boost/asio/post.hpp>
 
 #include "discovery/probe/probe_run.h"
+#include "discovery/probe/steady_clock.h"
 
 namespace holdfast::discovery {
 
 namespace {
 
 namespace asio = boost::asio;
-
-Instant steady_now() {
-  return Instant(
-      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
-}
 
 /// Names of one record while they are looked up, one after the other.
 struct Naming {

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "discovery/probe/steady_clock.h"
 #include "discovery/server/list_files.h"
 
 namespace holdfast::discovery {
@@ -21,13 +22,9 @@ Activations::Activations(Settings const& settings, RecordStore& store, LookupSer
     : token_file_(settings.new_keys_token),
       policy_(policy_of(settings.new_keys)),
       service_(
-          store,
-          [&lookups] {
-            return lookups.directory().candidates(LookupService::steady_now())->candidates;
-          },
+          store, [&lookups] { return lookups.directory().candidates(steady_now())->candidates; },
           ActivationOptions{}),
-      gate_(policy_, {service_, lookups.limiter(), std::move(notify),
-                      [] { return LookupService::steady_now(); }}) {}
+      gate_(policy_, {service_, lookups.limiter(), std::move(notify), steady_now}) {}
 
 Result<std::unique_ptr<Activations>> Activations::make(
     Settings const& settings, RecordStore& store, LookupService& lookups,
