@@ -1,35 +1,14 @@
 #include "discovery/probe/resolver.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <memory>
 
 #include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "discovery/probe/socket_address.h"
+
 namespace holdfast::discovery {
-
-namespace {
-
-std::optional<IpAddress> address_of(sockaddr const* from) {
-  if (from->sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, from, sizeof v4);
-    std::array<Byte, 4> octets{};
-    std::memcpy(octets.data(), &v4.sin_addr, octets.size());
-    return IpAddress::v4(octets);
-  }
-  if (from->sa_family != AF_INET6) return std::nullopt;
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, from, sizeof v6);
-  IpAddress out;
-  std::memcpy(out.bytes.data(), &v6.sin6_addr, out.bytes.size());
-  return out;
-}
-
-}  // namespace
 
 Resolver::Resolver(Lookup lookup, std::size_t queue_max)
     : lookup_(std::move(lookup)), queue_max_(queue_max) {

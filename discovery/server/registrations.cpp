@@ -1,13 +1,12 @@
 #include "discovery/server/registrations.h"
 
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include <ifaddrs.h>
-#include <netinet/in.h>
 #include <spdlog/spdlog.h>
 
+#include "discovery/probe/socket_address.h"
 #include "discovery/server/list_files.h"
 #include "serve/state_files.h"
 
@@ -17,23 +16,6 @@ namespace {
 
 constexpr char kSecretFile[] = "receipt-secret";
 constexpr std::string_view kSecretDomain = "holdfast/receipt-secret";
-
-std::optional<IpAddress> address_of(sockaddr const* from) {
-  if (from == nullptr) return std::nullopt;
-  if (from->sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, from, sizeof v4);
-    std::array<Byte, 4> octets{};
-    std::memcpy(octets.data(), &v4.sin_addr, octets.size());
-    return IpAddress::v4(octets);
-  }
-  if (from->sa_family != AF_INET6) return std::nullopt;
-  sockaddr_in6 v6{};
-  std::memcpy(&v6, from, sizeof v6);
-  IpAddress out;
-  std::memcpy(out.bytes.data(), &v6.sin6_addr, out.bytes.size());
-  return out;
-}
 
 /// Of this machine: the prober must not be led to what only listens for friends.
 std::vector<IpAddress> own_addresses() {
