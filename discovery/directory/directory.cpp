@@ -248,7 +248,7 @@ std::vector<TraceLine> Directory::trace(LookupQuery const& query, Instant now) {
   return trace_lines(shard.sets.find(query.key), table_, wish_of(query), judge(now));
 }
 
-std::shared_ptr<CandidateView const> Directory::candidates(Instant now) {
+std::shared_ptr<std::vector<Candidate> const> Directory::candidates(Instant now) {
   return table_.candidates(judge(now));
 }
 

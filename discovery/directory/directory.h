@@ -109,8 +109,9 @@ class Directory final : public StoreWatcher {
   /// Why each host of the key is or is not in an answer; empty if the key is not known here.
   std::vector<TraceLine> trace(LookupQuery const& query, Instant now);
 
-  /// Replicators a key can be given to, with what stands against the others. Not older than 200 ms.
-  std::shared_ptr<CandidateView const> candidates(Instant now);
+  /// Replicators a key can be given to, with what stands against the others (`standing`); in order of id. Never null, not
+  /// older than 200 ms, and cheap to ask for: kept until something changes.
+  std::shared_ptr<std::vector<Candidate> const> candidates(Instant now);
   std::size_t replicator_count() const { return table_.size(); }
 
   /// While it is on, a replicator whose lease ran out counts as long as it passed a probe within one lease.

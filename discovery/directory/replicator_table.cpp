@@ -10,7 +10,7 @@ namespace holdfast::discovery {
 
 namespace {
 
-constexpr std::int64_t kViewAgeMaxMs = 200;
+constexpr std::int64_t kCandidatesAgeMaxMs = 200;
 constexpr std::size_t kGoneRowsMax = 65'536;
 
 /// Of a lease, in store time.
@@ -118,7 +118,7 @@ void ReplicatorTable::write_load(Named& named, registration::LoadFigures const& 
   bool const was_full = (row.flags.load(std::memory_order_relaxed) & Row::kFull) != 0;
   if (full == was_full) return;
   set_flag(row, Row::kFull, full);
-  is_view_old_ = true;
+  are_candidates_old_ = true;
 }
 
 void ReplicatorTable::write(ReplicatorEntry const& entry, std::int64_t now_ms) {
@@ -142,7 +142,7 @@ void ReplicatorTable::write(ReplicatorEntry const& entry, std::int64_t now_ms) {
   if (entry.health.is_out) flags |= Row::kOut;
   row.flags.store(flags, std::memory_order_relaxed);
   write_load(*named, entry.load);
-  is_view_old_ = true;
+  are_candidates_old_ = true;
 }
 
 void ReplicatorTable::put(ReplicatorEntry const& entry, std::int64_t now_ms) {
@@ -160,7 +160,7 @@ void ReplicatorTable::reset(std::vector<ReplicatorEntry> const& all, std::int64_
   for (auto const& [id, named] : names_) {
     if (!here.contains(id)) set_text(row_at(named.row), nullptr);
   }
-  is_view_old_ = true;
+  are_candidates_old_ = true;
 }
 
 void ReplicatorTable::renew(PublicKey const& id, registration::ReplicatorState state,
@@ -173,7 +173,7 @@ void ReplicatorTable::renew(PublicKey const& id, registration::ReplicatorState s
   bool const draining = state == registration::ReplicatorState::Draining;
   if (draining != ((row.flags.load(std::memory_order_relaxed) & Row::kDraining) != 0)) {
     set_flag(row, Row::kDraining, draining);
-    is_view_old_ = true;
+    are_candidates_old_ = true;
   }
   write_load(known->second, load);
 }
@@ -183,7 +183,7 @@ void ReplicatorTable::remove(PublicKey const& id) {
   auto const known = names_.find(id);
   if (known == names_.end()) return;
   set_text(row_at(known->second.row), nullptr);
-  is_view_old_ = true;
+  are_candidates_old_ = true;
 }
 
 bool ReplicatorTable::wants_compaction() const {
@@ -226,7 +226,7 @@ ReplicatorCounts ReplicatorTable::survey(Judgement const& judgement) {
   }
   counts.is_panic = holdfast::discovery::is_panic(counts.listed + counts.out, counts.out);
   if (is_panic_.exchange(counts.is_panic, std::memory_order_relaxed) != counts.is_panic) {
-    is_view_old_ = true;
+    are_candidates_old_ = true;
   }
   std::uint64_t const mean = alive.empty() ? 0 : load_sum / alive.size();
   for (Row* const row : alive) {
@@ -235,16 +235,19 @@ ReplicatorCounts ReplicatorTable::survey(Judgement const& judgement) {
     bool const is_busy = was_busy ? load * 4 > mean * 5 : load > 500 && load * 2 > mean * 3;
     if (is_busy == was_busy) continue;
     set_flag(*row, Row::kBusy, is_busy);
-    is_view_old_ = true;
+    are_candidates_old_ = true;
   }
   return counts;
 }
 
-std::shared_ptr<CandidateView const> ReplicatorTable::candidates(Judgement const& judgement) {
+std::shared_ptr<std::vector<Candidate> const> ReplicatorTable::candidates(
+    Judgement const& judgement) {
   MutexLock const lock(mutex_);
-  std::int64_t const age_ms = judgement.now_ms - view_made_ms_;
-  if (view_ != nullptr && !is_view_old_ && age_ms >= 0 && age_ms <= kViewAgeMaxMs) return view_;
-  auto view = std::make_shared<CandidateView>();
+  std::int64_t const age_ms = judgement.now_ms - candidates_made_ms_;
+  if (candidates_ != nullptr && !are_candidates_old_ && age_ms >= 0 &&
+      age_ms <= kCandidatesAgeMaxMs)
+    return candidates_;
+  auto list = std::make_shared<std::vector<Candidate>>();
   for (auto const& [id, named] : names_) {
     Row const& row = row_at(named.row);
     RowText const* const text = row.text.load(std::memory_order_relaxed);
@@ -257,14 +260,14 @@ std::shared_ptr<CandidateView const> ReplicatorTable::candidates(Judgement const
     candidate.group = text->group;
     candidate.standing = candidate_standing(row, *text, judgement);
     candidate.is_busy = (row.flags.load(std::memory_order_relaxed) & Row::kBusy) != 0;
-    view->candidates.push_back(std::move(candidate));
+    list->push_back(std::move(candidate));
   }
-  std::sort(view->candidates.begin(), view->candidates.end(),
+  std::sort(list->begin(), list->end(),
             [](Candidate const& a, Candidate const& b) { return a.id < b.id; });
-  view_ = std::move(view);
-  view_made_ms_ = judgement.now_ms;
-  is_view_old_ = false;
-  return view_;
+  candidates_ = std::move(list);
+  candidates_made_ms_ = judgement.now_ms;
+  are_candidates_old_ = false;
+  return candidates_;
 }
 
 std::size_t ReplicatorTable::size() const {

@@ -18,11 +18,6 @@
 
 namespace holdfast::discovery {
 
-/// Replicators that a key could be placed on, as they stood when the view was made.
-struct CandidateView {
-  std::vector<Candidate> candidates;  ///< In order of id. `standing` says who takes on keys now.
-};
-
 /// Replicators by what stands against them; for metrics.
 struct ReplicatorCounts {
   std::size_t listed = 0;  ///< Given in answers.
@@ -76,8 +71,9 @@ class ReplicatorTable {
   ReplicatorCounts survey(Judgement const& judgement);
   bool is_panic() const { return is_panic_.load(std::memory_order_relaxed); }
 
-  /// A view not older than 200 ms, and younger than the last change but of load and lease.
-  std::shared_ptr<CandidateView const> candidates(Judgement const& judgement);
+  /// Replicators that a key could be placed on, in order of id; `standing` says who takes on keys now. Not older than
+  /// 200 ms, and younger than the last change but of load and lease. Never null.
+  std::shared_ptr<std::vector<Candidate> const> candidates(Judgement const& judgement);
 
   std::size_t size() const;
 
@@ -105,9 +101,9 @@ class ReplicatorTable {
   std::uint32_t rows_made_ HOLDFAST_GUARDED_BY(mutex_) = 0;
   std::size_t borne_ HOLDFAST_GUARDED_BY(mutex_) = 0;  ///< Rows with a text.
   std::vector<std::unique_ptr<RowText const>> retired_ HOLDFAST_GUARDED_BY(mutex_);
-  std::shared_ptr<CandidateView const> view_ HOLDFAST_GUARDED_BY(mutex_);
-  std::int64_t view_made_ms_ HOLDFAST_GUARDED_BY(mutex_) = 0;
-  bool is_view_old_ HOLDFAST_GUARDED_BY(mutex_) = true;
+  std::shared_ptr<std::vector<Candidate> const> candidates_ HOLDFAST_GUARDED_BY(mutex_);
+  std::int64_t candidates_made_ms_ HOLDFAST_GUARDED_BY(mutex_) = 0;
+  bool are_candidates_old_ HOLDFAST_GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace holdfast::discovery

@@ -7,13 +7,6 @@
 
 namespace holdfast::discovery {
 
-namespace {
-
-/// A burst of cold keys looks at the fleet once.
-constexpr Duration kCandidatesLife{50};
-
-}  // namespace
-
 ActivationService::ActivationService(RecordStore& store, Candidates candidates,
                                      ActivationOptions const& options)
     : store_(store),
@@ -84,29 +77,20 @@ void ActivationService::run() {
   }
 }
 
-std::vector<Candidate> const& ActivationService::fresh_candidates() {
-  Instant const at = steady_now();
-  if (known_candidates_.empty() || at - known_at_ > kCandidatesLife) {
-    known_candidates_ = candidates_();
-    known_at_ = at;
-  }
-  return known_candidates_;
-}
-
 void ActivationService::work(ActivationTable::Step const& step) {
-  std::vector<Candidate> const& candidates = fresh_candidates();
+  std::shared_ptr<std::vector<Candidate> const> const candidates = candidates_();
   PlacementQuery query;
   query.key = step.key;
   query.region = step.region;
   query.replicas = 1;
   query.excluded.assign(step.tried.begin(), step.tried.end());
-  std::vector<std::size_t> const chosen = place(query, candidates).chosen;
+  std::vector<std::size_t> const chosen = place(query, *candidates).chosen;
   if (chosen.empty()) {
     MutexLock const lock(mutex_);
     table_.on_nobody_left(step.key, steady_now());
     return;
   }
-  PublicKey const id = candidates[chosen.front()].id;
+  PublicKey const id = (*candidates)[chosen.front()].id;
   Result<Claim> const claim = store_.claim(step.key, id, step.instead_of, claim_life_);
   bool is_done = claim.ok();
   if (claim && claim->is_mine) is_done = store_.assign(id, step.key, claim_life_).ok();

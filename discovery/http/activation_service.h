@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <unordered_set>
@@ -22,10 +23,10 @@ namespace holdfast::discovery {
 /// Thread-safety: all methods, any thread; none but stop() waits for the store.
 class ActivationService {
  public:
-  /// Everybody who could take on a key, with what speaks against each.
-  using Candidates = std::function<std::vector<Candidate>()>;
+  /// Everybody who could take on a key, with what speaks against each. Never null.
+  using Candidates = std::function<std::shared_ptr<std::vector<Candidate> const>()>;
 
-  /// `store` outlives this. `candidates` is called on the service's thread.
+  /// `store` outlives this. `candidates` is called on the service's thread, each time a key is handed on.
   ActivationService(RecordStore& store, Candidates candidates, ActivationOptions const& options);
   ~ActivationService() { stop(); }
   ActivationService(ActivationService const&) = delete;
@@ -45,15 +46,10 @@ class ActivationService {
   void run();
   void work(ActivationTable::Step const& step);
   void check_hosted(DiscoveryKey const& key);
-  std::vector<Candidate> const& fresh_candidates();
 
   RecordStore& store_;
   Candidates const candidates_;
   Duration const claim_life_;
-
-  // Only on the thread:
-  std::vector<Candidate> known_candidates_;
-  Instant known_at_{};
 
   mutable Mutex mutex_;
   CondVar changed_;

@@ -285,20 +285,18 @@ TEST(Directory, CandidatesSayWhoTakesOnKeys) {
   world.add(3, {.capacity = 10, .accept = assigned, .load = full});
   world.add(4, {.accept = assigned, .state = ReplicatorState::Draining});
   std::map<PublicKey, Verdict> standing;
-  for (Candidate const& each : world.directory.candidates(world.now)->candidates) {
-    standing[each.id] = each.standing;
-  }
+  std::shared_ptr<std::vector<Candidate> const> const now = world.directory.candidates(world.now);
+  for (Candidate const& each : *now) standing[each.id] = each.standing;
+  EXPECT_EQ(world.directory.candidates(world.now), now) << "nothing changed: the same list";
   EXPECT_EQ(standing[pair_of(1).public_key], Verdict::Chosen);
   EXPECT_EQ(standing[pair_of(2).public_key], Verdict::NotAccepting);
   EXPECT_EQ(standing[pair_of(3).public_key], Verdict::Full);
   EXPECT_EQ(standing[pair_of(4).public_key], Verdict::Draining);
   world.directory.on_gone(pair_of(1).public_key);
-  EXPECT_EQ(world.directory.candidates(world.now)->candidates.size(), 3u)
-      << "a change is seen at once";
+  EXPECT_EQ(world.directory.candidates(world.now)->size(), 3u) << "a change is seen at once";
   world.now += Duration(46'000);
-  for (Candidate const& each : world.directory.candidates(world.now)->candidates) {
-    EXPECT_EQ(each.standing, Verdict::LeaseRanOut);
-  }
+  std::shared_ptr<std::vector<Candidate> const> const late = world.directory.candidates(world.now);
+  for (Candidate const& each : *late) EXPECT_EQ(each.standing, Verdict::LeaseRanOut);
 }
 
 TEST(Directory, CountsWhoIsListedAndWhyOthersAreNot) {

@@ -47,6 +47,7 @@ class ActivationServiceTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(init_crypto().ok());
+    std::vector<Candidate> candidates;
     for (int i = 0; i < 2; ++i) {
       KeyPair const pair = KeyPair::random();
       registration::Record record;
@@ -57,8 +58,9 @@ class ActivationServiceTest : public testing::Test {
       Candidate candidate;
       candidate.id = pair.public_key;
       candidate.seed = seed_of(pair.public_key);
-      candidates_.push_back(candidate);
+      candidates.push_back(candidate);
     }
+    candidates_ = std::make_shared<std::vector<Candidate> const>(std::move(candidates));
   }
   static ActivationOptions options() {
     ActivationOptions out;
@@ -72,7 +74,7 @@ class ActivationServiceTest : public testing::Test {
 
   std::unique_ptr<RecordStore> store_ = make_memory_store(StoreOptions{});
   WatchedStore watched_{*store_};
-  std::vector<Candidate> candidates_;
+  std::shared_ptr<std::vector<Candidate> const> candidates_;
 };
 
 TEST_F(ActivationServiceTest, AssignsAnUnknownKeyToTheFirstOfItsOrder) {
@@ -85,7 +87,7 @@ TEST_F(ActivationServiceTest, AssignsAnUnknownKeyToTheFirstOfItsOrder) {
   PlacementQuery query;
   query.key = key_of(1);
   query.replicas = 1;
-  EXPECT_EQ(id, candidates_[place(query, candidates_).chosen.front()].id);
+  EXPECT_EQ(id, (*candidates_)[place(query, *candidates_).chosen.front()].id);
   EXPECT_EQ(store_->assignments_of(id, 0, 10)->keys, std::vector<DiscoveryKey>{key_of(1)});
   EXPECT_EQ(service.begin(key_of(1), ""), ActivationTable::Begun::Joined);
 }
@@ -118,7 +120,8 @@ TEST_F(ActivationServiceTest, AListedKeyEndsItsActivation) {
 
 TEST_F(ActivationServiceTest, WithNobodyToAskTheKeyRests) {
   ActivationService service(
-      watched_, [] { return std::vector<Candidate>(); }, ActivationOptions{});
+      watched_, [] { return std::make_shared<std::vector<Candidate> const>(); },
+      ActivationOptions{});
   service.start();
   service.begin(key_of(1), "");
   while (service.counters().failed == 0) std::this_thread::yield();
