@@ -18,6 +18,7 @@
 #include "replicator/daemon/project_keeper.h"
 #include "replicator/daemon/project_routes.h"
 #include "replicator/daemon/registrar.h"
+#include "replicator/daemon/wall_clock.h"
 #include "serve/admin.h"
 #include "serve/state_files.h"
 
@@ -27,12 +28,6 @@ namespace {
 
 constexpr Duration kDrainSessions{5'000};
 constexpr std::time_t kHousekeepingS = 3'600;
-
-std::uint64_t unix_ms() {
-  auto const now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 net::EngineHostOptions host_options(Config const& config) {
   net::EngineHostOptions options;
@@ -200,8 +195,8 @@ MetricsSnapshot Node::snapshot() {
 
 void Node::housekeeping() {
   std::uint64_t const keep_ms = static_cast<std::uint64_t>(config_.fork_retention.count());
-  Result<std::size_t> const purged =
-      store_->purge_retired(unix_ms() - std::min(unix_ms(), keep_ms));
+  std::uint64_t const now_ms = unix_ms();
+  Result<std::size_t> const purged = store_->purge_retired(now_ms - std::min(now_ms, keep_ms));
   if (!purged) spdlog::warn("old forks were not purged: {}", purged.error().detail);
 }
 

@@ -1,24 +1,18 @@
 #include "replicator/daemon/assignee.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include <spdlog/spdlog.h>
 
 #include "net/system_rng.h"
 #include "net/tcp.h"
+#include "replicator/daemon/wall_clock.h"
 
 namespace holdfast::replicator {
 
 namespace {
 
 constexpr Duration kPollWait{30'000};
-
-std::uint64_t unix_ms() {
-  auto const now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 }  // namespace
 

@@ -1,7 +1,6 @@
 #include "replicator/daemon/registrar.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include <spdlog/spdlog.h>
 
@@ -10,18 +9,13 @@
 #include "net/system_rng.h"
 #include "net/tcp.h"
 #include "registration/keyholder_proof.h"
+#include "replicator/daemon/wall_clock.h"
 
 namespace holdfast::replicator {
 
 namespace {
 
 constexpr char kSeqName[] = "registration-seq";
-
-std::uint64_t unix_ms() {
-  auto const now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 }  // namespace
 
