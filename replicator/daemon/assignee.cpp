@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include "net/system_rng.h"
-#include "net/tcp.h"
 #include "replicator/daemon/wall_clock.h"
 
 namespace holdfast::replicator {
@@ -24,41 +23,25 @@ void Assignee::start() {
 }
 
 void Assignee::stop() {
+  rest_.stop();
   {
     MutexLock const lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
     if (client_) client_->cancel();
   }
   if (thread_.joinable()) thread_.join();
 }
 
-bool Assignee::stopping() const {
-  MutexLock const lock(mutex_);
-  return stopping_;
-}
-
-void Assignee::sleep(Duration duration) {
-  Instant const until = net::steady_now() + duration;
-  MutexLock const lock(mutex_);
-  while (!stopping_) {
-    Duration const left = until - net::steady_now();
-    if (left <= Duration(0)) return;
-    changed_.wait_for(mutex_, left);
-  }
-}
-
 void Assignee::run() {
   SeededRng rng = net::system_rng();
   net::Backoff backoff(options_.backoff);
-  while (!stopping()) {
+  while (!rest_.stopped()) {
     Result<void> const done = step();
     if (done) {
       backoff.reset();
       continue;
     }
     // Not worth a line in the log: the registrar says what is wrong with the service.
-    sleep(backoff.next(rng));
+    rest_.sleep(backoff.next(rng));
   }
 }
 
@@ -74,7 +57,7 @@ Result<void> Assignee::step() {
     if (!opened) return Unexpected(opened.error());
     MutexLock const lock(mutex_);
     client_ = std::move(*opened);
-    if (stopping_) client_->cancel();
+    if (rest_.stopped()) client_->cancel();
   }
   Result<registration::AssignmentsAnswer> const answer = client_->assignments(cursor_, kPollWait);
   if (!answer) {

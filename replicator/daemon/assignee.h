@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "net/backoff.h"
 #include "net/registration_client.h"
+#include "replicator/daemon/breakable_sleep.h"
 #include "replicator/daemon/project_keeper.h"
 
 namespace holdfast::replicator {
@@ -43,16 +44,13 @@ class Assignee {
   /// One request. Errors: as the client's.
   Result<void> step();
   void take_on(registration::AssignmentsAnswer const& answer);
-  void sleep(Duration duration);
-  bool stopping() const;
 
   AssigneeOptions const options_;
   KeyPair const pair_;
   ProjectKeeper& keeper_;
   std::uint64_t cursor_ = 0;  ///< On the thread.
-  mutable Mutex mutex_;
-  CondVar changed_;
-  bool stopping_ HOLDFAST_GUARDED_BY(mutex_) = false;
+  BreakableSleep rest_;
+  Mutex mutex_;
   std::unique_ptr<net::RegistrationClient>
       client_;  ///< Made on the thread, under mutex_; cancelled from outside.
   std::thread thread_;

@@ -52,25 +52,17 @@ void Registrar::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void Registrar::wake() {
-  MutexLock const lock(mutex_);
-  woken_ = true;
-  changed_.notify_all();
-}
-
 void Registrar::drain() {
-  MutexLock const lock(mutex_);
   draining_ = true;
-  woken_ = true;
-  changed_.notify_all();
+  rest_.wake();
 }
 
 void Registrar::stop(bool deregister) {
-  {
+  rest_.stop();
+  if (!deregister) {
     MutexLock const lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-    if (!deregister && client_) client_->cancel();
+    cancelled_ = true;
+    if (client_) client_->cancel();
   }
   if (thread_.joinable()) thread_.join();
   if (deregister && client_ && registered_.exchange(false)) {
@@ -80,41 +72,20 @@ void Registrar::stop(bool deregister) {
   }
 }
 
-bool Registrar::draining() const {
-  MutexLock const lock(mutex_);
-  return draining_;
-}
-
-bool Registrar::stopping() const {
-  MutexLock const lock(mutex_);
-  return stopping_;
-}
-
-void Registrar::sleep(Duration duration) {
-  Instant const until = net::steady_now() + duration;
-  MutexLock const lock(mutex_);
-  while (!stopping_ && !woken_) {
-    Duration const left = until - net::steady_now();
-    if (left <= Duration(0)) break;
-    changed_.wait_for(mutex_, left);
-  }
-  woken_ = false;
-}
-
 void Registrar::run() {
   SeededRng rng = net::system_rng();
   net::Backoff backoff(options_.backoff);
   std::string complaint;
-  while (!stopping()) {
+  while (!rest_.stopped()) {
     Result<void> const done = step();
     if (done) {
       backoff.reset();
       if (!complaint.empty()) spdlog::info("registered with {} again", service());
       complaint.clear();
-      sleep(std::max(renew_at_ - net::steady_now(), Duration(0)));
+      rest_.sleep(std::max(renew_at_ - net::steady_now(), Duration(0)));
       continue;
     }
-    if (stopping()) return;
+    if (rest_.stopped()) return;
     ++failures_;
     // Once for each reason, not once per attempt.
     if (std::string const text = to_string(done.error()); text != complaint) {
@@ -122,7 +93,7 @@ void Registrar::run() {
       complaint = text;
     }
     Duration const asked = client_ ? client_->failure().retry_after : Duration(0);
-    sleep(backoff.next(rng, asked));
+    rest_.sleep(backoff.next(rng, asked));
   }
 }
 
@@ -133,9 +104,10 @@ Result<void> Registrar::step() {
     if (!opened) return Unexpected(opened.error());
     MutexLock const lock(mutex_);
     client_ = std::move(*opened);
+    if (cancelled_) client_->cancel();
   }
   if (Result<void> const done = ensure_registered(); !done) return done;
-  if (registered_ && (net::steady_now() >= renew_at_ || draining())) {
+  if (registered_ && (net::steady_now() >= renew_at_ || draining_)) {
     Result<void> renewed = renew();
     if (!renewed && renewed.error().code == ErrorCode::NotFound) {
       // The service lost its state, not we: register again at once.
@@ -144,12 +116,12 @@ Result<void> Registrar::step() {
     }
     if (!renewed) return renewed;
   }
-  return draining() ? Result<void>() : send_keys();
+  return draining_ ? Result<void>() : send_keys();
 }
 
 Result<void> Registrar::ensure_registered() {
   if (registered_) return {};
-  if (!draining()) return register_now();
+  if (!draining_) return register_now();
   renew_at_ = net::steady_now() + Duration(60'000);
   return {};
 }
@@ -166,7 +138,7 @@ void Registrar::note_lease(registration::LeaseAnswer const& answer) {
   if (answer.projects != listing_.size()) listing_.forget();
   if (!answer.receipt.empty()) receipt_ = answer.receipt;
   if (answer.listed && !listed_) spdlog::info("{} lists this node", service());
-  if (!answer.listed && !draining() && answer.reason != told_why_)
+  if (!answer.listed && !draining_ && answer.reason != told_why_)
     spdlog::warn("{} does not list this node: {}", service(), answer.reason);
   listed_ = answer.listed;
   told_why_ = answer.listed ? "" : answer.reason;
@@ -209,7 +181,7 @@ Result<void> Registrar::register_now() {
 Result<void> Registrar::renew() {
   registration::RenewRequest request;
   request.state =
-      draining() ? registration::ReplicatorState::Draining : registration::ReplicatorState::Active;
+      draining_ ? registration::ReplicatorState::Draining : registration::ReplicatorState::Active;
   request.load = load_();
   Result<registration::LeaseAnswer> const lease = client_->renew(request);
   if (!lease) return Unexpected(lease.error());

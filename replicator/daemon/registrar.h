@@ -16,6 +16,7 @@
 #include "net/registration_client.h"
 #include "registration/api.h"
 #include "registration/record.h"
+#include "replicator/daemon/breakable_sleep.h"
 #include "replicator/daemon/key_listing.h"
 
 namespace holdfast::replicator {
@@ -64,7 +65,7 @@ class Registrar {
 
   void start();
   /// Projects changed: tell the service soon.
-  void wake();
+  void wake() { rest_.wake(); }
   /// Leaves the answers; the service goes on knowing us until stop().
   void drain();
   /// Deregisters if `deregister` (waits at most for one request), and ends the thread. Repeatable.
@@ -87,10 +88,7 @@ class Registrar {
   Result<void> renew();
   Result<void> send_batch(registration::ProjectsRequest const& batch);
   void note_lease(registration::LeaseAnswer const& answer);
-  void sleep(Duration duration);
   std::uint64_t service_now_s() const;
-  bool draining() const;
-  bool stopping() const;
 
   RegistrarOptions const options_;
   KeyPair const pair_;
@@ -112,12 +110,12 @@ class Registrar {
   std::atomic<std::uint64_t> renewals_{0};
   std::atomic<std::uint64_t> failures_{0};
 
-  mutable Mutex mutex_;
-  CondVar changed_;
-  bool woken_ HOLDFAST_GUARDED_BY(mutex_) = false;
-  bool draining_ HOLDFAST_GUARDED_BY(mutex_) = false;
-  bool stopping_ HOLDFAST_GUARDED_BY(mutex_) = false;
-  std::unique_ptr<net::RegistrationClient> client_;  ///< Made before the thread starts.
+  std::atomic<bool> draining_{false};
+  BreakableSleep rest_;
+  Mutex mutex_;
+  bool cancelled_ HOLDFAST_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<net::RegistrationClient>
+      client_;  ///< Made on the thread, under mutex_; cancelled from outside.
   std::thread thread_;
 };
 
