@@ -118,8 +118,8 @@ Result<void> Node::start() {
               to_text(HostPort{config_.listen.host, bound->port}).c_str(),
               to_text(HostPort{config_.admin_listen.host, admin_.port()}).c_str());
   std::fflush(stdout);
-  spdlog::info("node {} hosts {} project(s) in {}", identity_.public_key.hex(),
-               projects_.roots().size(), config_.data_dir);
+  spdlog::info("node {} hosts {} project(s) in {}", identity_.public_key.hex(), projects_.size(),
+               config_.data_dir);
   return {};
 }
 
@@ -165,7 +165,7 @@ Result<void> Node::start_registrars(std::uint16_t port) {
 
 registration::LoadFigures Node::load() {
   registration::LoadFigures figures;
-  figures.projects = projects_.roots().size() + assigned_.size();
+  figures.projects = keeper_.hosted_count();
   figures.connections = host_.stats().connections;
   figures.stored_bytes = store_->used_bytes();
   std::uint64_t const budget = config_.disk_budget.bytes;
@@ -177,7 +177,7 @@ registration::LoadFigures Node::load() {
 MetricsSnapshot Node::snapshot() {
   MetricsSnapshot out;
   out.host = host_.stats();
-  out.projects = projects_.roots().size();
+  out.projects = projects_.size();
   out.assigned_keys = assigned_.size();
   out.stored_bytes = store_->used_bytes();
   out.disk_budget_bytes = config_.disk_budget.bytes;

@@ -32,6 +32,7 @@ class AssignedKeys {
   Result<std::size_t> expire(std::uint64_t before_unix_ms);
 
   bool has(DiscoveryKey const& key) const;
+  /// In order.
   std::vector<DiscoveryKey> list() const;
   std::size_t size() const;
 

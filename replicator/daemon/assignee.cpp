@@ -71,7 +71,7 @@ Result<void> Assignee::step() {
 void Assignee::take_on(registration::AssignmentsAnswer const& answer) {
   cursor_ = answer.cursor;
   for (DiscoveryKey const& key : answer.keys) {
-    if (options_.capacity > 0 && keeper_.wanted_keys().size() >= options_.capacity) {
+    if (options_.capacity > 0 && keeper_.hosted_count() >= options_.capacity) {
       spdlog::warn("an assigned key was not taken: --capacity {} is reached", options_.capacity);
       return;
     }

@@ -31,9 +31,7 @@ Result<bool> ProjectKeeper::add_project(CoreKey const& root) {
 }
 
 Result<bool> ProjectKeeper::take_on(DiscoveryKey const& key, std::uint64_t now_unix_ms) {
-  for (CoreKey const& root : projects_.roots()) {
-    if (discovery_key_of(root) == key) return false;
-  }
+  if (projects_.has(key)) return false;
   Result<bool> const added = assigned_.add(key, now_unix_ms);
   if (added && *added) changed_();
   return added;
@@ -47,11 +45,12 @@ Result<std::size_t> ProjectKeeper::give_back(std::uint64_t before_unix_ms) {
 
 std::vector<WantedKey> ProjectKeeper::wanted_keys() const {
   std::vector<WantedKey> out;
-  for (CoreKey const& root : projects_.roots()) out.push_back({discovery_key_of(root), root});
+  for (auto const& [key, root] : projects_.by_discovery_key()) out.push_back({key, root});
+  auto const projects = static_cast<std::ptrdiff_t>(out.size());
   for (DiscoveryKey const& key : assigned_.list()) out.push_back({key, std::nullopt});
   // One that became a project a moment ago may be in both: the project goes first and stays.
-  std::stable_sort(out.begin(), out.end(),
-                   [](WantedKey const& a, WantedKey const& b) { return a.key < b.key; });
+  std::inplace_merge(out.begin(), out.begin() + projects, out.end(),
+                     [](WantedKey const& a, WantedKey const& b) { return a.key < b.key; });
   out.erase(std::unique(out.begin(), out.end(),
                         [](WantedKey const& a, WantedKey const& b) { return a.key == b.key; }),
             out.end());

@@ -49,6 +49,8 @@ class ProjectKeeper {
   Result<bool> take_on(DiscoveryKey const& key, std::uint64_t now_unix_ms);
   /// Gives back what was taken on before then and nobody brought a key for. Returns: how many. Errors: Storage.
   Result<std::size_t> give_back(std::uint64_t before_unix_ms);
+  /// Projects and assigned keys together; cheap to ask for. One that becomes a project this moment may count twice.
+  std::size_t hosted_count() const { return projects_.size() + assigned_.size(); }
   /// What a service is to list for this node, sorted by key.
   std::vector<WantedKey> wanted_keys() const;
   /// What is stored stays on disk. Returns: whether it was there. Errors: Storage.

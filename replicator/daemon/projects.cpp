@@ -27,6 +27,7 @@ Result<void> Projects::load() {
     Decoder in(**value);
     in.read_uint(kVersion);
     std::size_t const count = in.read_count(kMembersMax, CoreKey::kSize);
+    roots_[discovery_key_of(*root)] = *root;
     std::set<CoreKey>& members = projects_[*root];
     for (std::size_t i = 0; i < count; ++i) members.insert(in.read_fixed<CoreKey>());
     if (!in.finish()) return Unexpected(ErrorCode::Malformed, "damaged project entry " + name);
@@ -46,6 +47,7 @@ Result<bool> Projects::add(CoreKey const& root) {
   if (projects_.contains(root)) return false;
   if (Result<void> const kept = persist(root, {}); !kept) return Unexpected(kept.error());
   projects_[root];
+  roots_[discovery_key_of(root)] = root;
   return true;
 }
 
@@ -55,6 +57,7 @@ Result<bool> Projects::remove(CoreKey const& root) {
   if (Result<void> const gone = store_.erase_meta(meta_name(root)); !gone)
     return Unexpected(gone.error());
   projects_.erase(root);
+  roots_.erase(discovery_key_of(root));
   return true;
 }
 
@@ -76,6 +79,21 @@ Result<bool> Projects::add_member(CoreKey const& root, CoreKey const& member) {
 bool Projects::has(CoreKey const& root) const {
   MutexLock const lock(mutex_);
   return projects_.contains(root);
+}
+
+bool Projects::has(DiscoveryKey const& key) const {
+  MutexLock const lock(mutex_);
+  return roots_.contains(key);
+}
+
+std::size_t Projects::size() const {
+  MutexLock const lock(mutex_);
+  return projects_.size();
+}
+
+std::vector<std::pair<DiscoveryKey, CoreKey>> Projects::by_discovery_key() const {
+  MutexLock const lock(mutex_);
+  return {roots_.begin(), roots_.end()};
 }
 
 std::vector<CoreKey> Projects::roots() const {

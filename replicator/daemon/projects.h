@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -37,7 +38,12 @@ class Projects {
   Result<bool> add_member(CoreKey const& root, CoreKey const& member);
 
   bool has(CoreKey const& root) const;
+  /// Whether the project behind this registry key is hosted.
+  bool has(DiscoveryKey const& key) const;
+  std::size_t size() const;
   std::vector<CoreKey> roots() const;
+  /// Registry key and root of every project, in order of registry key.
+  std::vector<std::pair<DiscoveryKey, CoreKey>> by_discovery_key() const;
   std::vector<CoreKey> members(CoreKey const& root) const;
   /// Projects that hold this core, as root or member.
   std::vector<CoreKey> projects_of(CoreKey const& core) const;
@@ -48,6 +54,8 @@ class Projects {
   core::Store& store_;
   mutable Mutex mutex_;
   std::map<CoreKey, std::set<CoreKey>> projects_ HOLDFAST_GUARDED_BY(mutex_);
+  /// The same projects. Why kept: hashing all roots for each question is what a node with many would mostly do.
+  std::map<DiscoveryKey, CoreKey> roots_ HOLDFAST_GUARDED_BY(mutex_);
 };
 
 }  // namespace holdfast::replicator

@@ -118,6 +118,8 @@ TEST_F(ProjectKeeperTest, AKeyIsListedOnceWithItsProjectIfKnown) {
   ASSERT_TRUE(*keeper_.take_on(discovery_key_of(key(3)), 1'000));
   std::vector<WantedKey> const wanted = keeper_.wanted_keys();
   ASSERT_EQ(wanted.size(), 2u);
+  EXPECT_EQ(keeper_.hosted_count(), 2u);
+  EXPECT_LT(wanted[0].key, wanted[1].key);
   for (WantedKey const& item : wanted) {
     EXPECT_EQ(item.root.has_value(), item.key == discovery_key_of(key(1)));
   }

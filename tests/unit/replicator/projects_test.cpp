@@ -1,5 +1,7 @@
 #include "replicator/daemon/projects.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "store/memory_store.h"
@@ -27,6 +29,26 @@ TEST(Projects, AreThereAgainAfterARestart) {
   EXPECT_EQ(again.roots(), std::vector<CoreKey>{key(1)});
   EXPECT_EQ(again.members(key(1)), std::vector<CoreKey>{key(2)});
   EXPECT_EQ(again.projects_of(key(2)), std::vector<CoreKey>{key(1)});
+}
+
+TEST(Projects, AreFoundByTheirRegistryKey) {
+  store::MemoryStore store;
+  Projects projects(store);
+  for (Byte const value : {Byte{1}, Byte{2}, Byte{3}, Byte{4}}) {
+    ASSERT_TRUE(*projects.add(key(value)));
+  }
+  ASSERT_TRUE(*projects.remove(key(2)));
+  Projects again(store);
+  ASSERT_TRUE(again.load());
+  for (Projects const* const each : {&projects, &again}) {
+    EXPECT_EQ(each->size(), 3u);
+    EXPECT_TRUE(each->has(discovery_key_of(key(3))));
+    EXPECT_FALSE(each->has(discovery_key_of(key(2))));
+    auto const listed = each->by_discovery_key();
+    EXPECT_TRUE(std::is_sorted(listed.begin(), listed.end()));
+    for (auto const& [name, root] : listed) EXPECT_EQ(name, discovery_key_of(root));
+    EXPECT_EQ(listed.size(), 3u);
+  }
 }
 
 TEST(Projects, AddingTwiceIsNotNew) {
