@@ -79,6 +79,12 @@ class ServerTest : public testing::Test {
               static_cast<ssize_t>(bytes.size()));
     return fd;
   }
+  /// Until the first request waits. Ends, too, when it was answered meanwhile.
+  void await_parked() {
+    while (server_->counters().waiting + server_->counters().requests == 0) {
+      std::this_thread::yield();
+    }
+  }
   /// What comes until the server closes.
   std::string raw(std::string const& bytes) {
     int const fd = connect_and_send(bytes);
@@ -209,6 +215,7 @@ TEST_F(ServerTest, TheNewestConnectionMakesTheOldestIdleOneGo) {
 TEST_F(ServerTest, AHandlerThatWaitsIsCalledAgainOnItsEvent) {
   start({.worker_count = 1});
   int const waiting = connect_and_send("GET /waits HTTP/1.1\r\nConnection: close\r\n\r\n");
+  await_parked();
   ASSERT_TRUE(client().Get("/echo")) << "the only worker is free while a request waits";
   server_->notify("door");
   std::string got(1000, '\0');
@@ -235,8 +242,7 @@ TEST_F(ServerTest, ATakenPortIsSaid) {
 TEST_F(ServerTest, StoppingLetsTheRequestInHandFinish) {
   start();
   int const waiting = connect_and_send("GET /waits HTTP/1.1\r\n\r\n");
-  std::this_thread::sleep_for(
-      50ms);  // The request must have been read; nothing tells us from outside.
+  await_parked();
   server_->stop(2s);
   std::string got(1000, '\0');
   ASSERT_GT(::recv(waiting, got.data(), got.size(), 0), 0);
