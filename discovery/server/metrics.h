@@ -28,18 +28,7 @@ namespace holdfast::discovery {
 
 /// Every metric of the service; names and labels live here and in lookup_metrics.h, and nowhere else. Label values are
 /// the names of enumerators: no key, address or id can become one.
-///
-///   holdfast_discovery_lookups_total{outcome}        found, or the name of the problem
-///   holdfast_discovery_writes_total{route,outcome}   register, renew, projects, deregister; ok or the problem
-///   holdfast_discovery_probes_total{result}          passed, skipped, or the step that failed
-///   holdfast_discovery_replicators{state}            listed, pending, failed, out, draining, expired
-///   holdfast_discovery_activations_begun_total, …_confirmed_total, …_passed_on_total, …_failed_total
-///   those of the look-up path                        lookup_metrics.h
-///   holdfast_discovery_store_seconds{call,result}    how long calls of the store took; done, refused, unavailable
-///   holdfast_discovery_store_up                      1 while the store answers
-///   holdfast_discovery_connections_open, …_accepted_total, …_refused_total, handshakes_failed_total
-///   holdfast_discovery_requests_total, requests_refused_total, handler_failures_total
-///   holdfast_discovery_build_info{version}
+/// What each means stands in docs/operations/discovery.md; a test holds that list complete.
 ///
 /// Thread-safe.
 class Metrics final : public ApiObserver, public StoreObserver {
