@@ -11,7 +11,7 @@
 namespace holdfast::registration {
 
 /// Every kind of problem document that the discovery service gives (RFC 9457).
-/// The list with meanings: docs/formats/discovery-api.md.
+/// The list with meanings: docs/api/problems.md, which tests/lint/check_problems.py holds against the code.
 enum class ProblemType : std::uint8_t {
   MalformedKey,
   MalformedRequest,
