@@ -4,14 +4,20 @@
 #include <atomic>
 #include <cctype>
 #include <charconv>
+#include <chrono>
 #include <ctime>
+#include <mutex>
 
+#include <fcntl.h>
 #include <httplib.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "net/address.h"
+#include "net/sigpipe_guard.h"
 
 namespace holdfast::net {
 namespace {
@@ -56,6 +62,56 @@ std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
+}
+
+Instant steady_now() {
+  return Instant(
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()));
+}
+
+/// OpenSSL's message callback: notes that bytes of an answer came. TLS 1.3 has "application data" in the header of every
+/// encrypted record and tells the real kind apart.
+void note_answer(int is_written, int /*record_version*/, int kind, void const* bytes,
+                 std::size_t size, SSL* ssl, void* argument) {
+  int const tells =
+      SSL_version(ssl) == TLS1_3_VERSION ? SSL3_RT_INNER_CONTENT_TYPE : SSL3_RT_HEADER;
+  if (is_written != 0 || kind != tells || size == 0) return;
+  bool& answer_began = *static_cast<bool*>(argument);
+  answer_began =
+      answer_began || *static_cast<unsigned char const*>(bytes) == SSL3_RT_APPLICATION_DATA;
+}
+
+/// Whether nothing came on a connection that nothing was asked of: no bytes, no end. Does not wait.
+bool is_quiet(int fd, SSL* ssl) {
+  int const flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return false;
+  ERR_clear_error();
+  char byte = 0;
+  int const peeked = SSL_peek(ssl, &byte, 1);
+  bool const quiet = peeked <= 0 && SSL_get_error(ssl, peeked) == SSL_ERROR_WANT_READ;
+  return ::fcntl(fd, F_SETFL, flags) == 0 && quiet;
+}
+
+/// cpp-httplib's client, which keeps its connection, and would write to one whose end it was told of inside TLS.
+class KeepingClient : public httplib::SSLClient {
+ public:
+  using SSLClient::SSLClient;
+
+  /// Closes what is kept, unless it may still be used. Returns: whether something is kept now.
+  bool keep_if_quiet() {
+    {
+      std::lock_guard<std::mutex> const lock(socket_mutex_);
+      if (!socket_.is_open()) return false;
+      if (socket_.ssl != nullptr && is_quiet(socket_.sock, socket_.ssl)) return true;
+    }
+    stop();
+    return false;
+  }
+};
+
+bool is_idempotent(std::string const& method) {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
+         method == "OPTIONS";
 }
 
 void set_timeouts(httplib::SSLClient& client, HttpsOptions const& options, Duration extra) {
@@ -124,15 +180,49 @@ struct HttpsClient::State {
     check.pin = options.trust.pin;
   }
 
+  /// What became of sending a request over one connection.
+  struct Attempt {
+    httplib::Result result{nullptr, httplib::Error::Unknown, {}};
+    std::string body;
+    bool too_large = false;
+    bool worth_another = false;  ///< Rule 4.
+  };
+  Attempt attempt(httplib::Request request, HttpsRequest const& wanted);
+
   ServiceUrl url;
   HttpsOptions options;
-  httplib::SSLClient client;
+  bool answer_began = false;  ///< Since the last attempt began.
+  KeepingClient client;
   CertificateCheck check;
   std::atomic<bool> cancelled{false};
 };
 
+HttpsClient::State::Attempt HttpsClient::State::attempt(httplib::Request request,
+                                                        HttpsRequest const& wanted) {
+  Attempt out;
+  request.content_receiver = [&](char const* data, std::size_t bytes, std::uint64_t,
+                                 std::uint64_t) {
+    out.too_large = bytes > options.answer_bytes_max - out.body.size();
+    if (!out.too_large) out.body.append(data, bytes);
+    return !out.too_large;
+  };
+  check.problem.clear();
+  bool const kept = client.keep_if_quiet();
+  answer_began = false;
+  Instant const deadline = steady_now() + options.answer_timeout + wanted.extra_wait;
+  out.result = client.send(request);
+  if (out.result || !kept || answer_began || cancelled || steady_now() >= deadline) return out;
+  // What was not written whole was not carried out: its length was announced.
+  bool const unsent = out.result.error() == httplib::Error::Write;
+  out.worth_another = unsent || wanted.repeatable || is_idempotent(wanted.method);
+  return out;
+}
+
 HttpsClient::HttpsClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
-HttpsClient::~HttpsClient() = default;
+HttpsClient::~HttpsClient() {
+  SigpipeGuard const guard;
+  state_.reset();
+}
 
 Result<std::unique_ptr<HttpsClient>> HttpsClient::open(ServiceUrl url, HttpsOptions options) {
   auto state = std::make_unique<State>(std::move(url), std::move(options));
@@ -158,6 +248,12 @@ Result<std::unique_ptr<HttpsClient>> HttpsClient::open(ServiceUrl url, HttpsOpti
   SSL_CTX_set_cert_verify_callback(context, &check_certificate, &state->check);
   // Ours, above, happens inside the handshake; the library's would come after it.
   client.enable_server_certificate_verification(false);
+  SSL_CTX_set_msg_callback(context, &note_answer);
+  SSL_CTX_set_msg_callback_arg(context, &state->answer_began);
+  auto const unacknowledged_ms = static_cast<unsigned>(state->options.connect_timeout.count());
+  client.set_socket_options([unacknowledged_ms](int fd) {
+    ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+  });
   client.set_keep_alive(true);
   client.set_tcp_nodelay(true);
   client.set_url_encode(false);
@@ -176,32 +272,29 @@ Result<HttpsAnswer> HttpsClient::send(HttpsRequest const& request) {
   out.headers.emplace("Accept-Encoding", "identity");
   if (!request.content_type.empty()) out.headers.emplace("Content-Type", request.content_type);
   out.body = request.body;
-  std::string body;
-  bool too_large = false;
-  out.content_receiver = [&](char const* data, std::size_t bytes, std::uint64_t, std::uint64_t) {
-    too_large = bytes > state.options.answer_bytes_max - body.size();
-    if (!too_large) body.append(data, bytes);
-    return !too_large;
-  };
-  state.check.problem.clear();
-  httplib::Result const result = state.client.send(out);
+  SigpipeGuard const guard;
+  State::Attempt done = state.attempt(out, request);
+  if (done.worth_another) done = state.attempt(std::move(out), request);
   std::string const where = state.url.text + ": ";
-  if (too_large) return Unexpected(ErrorCode::LimitExceeded, where + "the answer is too large");
+  if (done.too_large)
+    return Unexpected(ErrorCode::LimitExceeded, where + "the answer is too large");
   if (!state.check.problem.empty()) {
     std::string const shown =
         state.check.shown ? " (SHA-256 " + state.check.shown->hex() + ")" : "";
     return Unexpected(ErrorCode::BadHandshake, where + state.check.problem + shown);
   }
-  if (!result) {
-    return Unexpected(ErrorCode::Unavailable, where + "no answer, " + to_string(result.error()));
+  if (!done.result) {
+    return Unexpected(ErrorCode::Unavailable,
+                      where + "no answer, " + to_string(done.result.error()));
   }
-  if (body.empty()) body = result->body;
-  HttpsAnswer answer{result->status, {}, std::move(body)};
-  for (auto const& [name, value] : result->headers) answer.headers.emplace(lower(name), value);
+  if (done.body.empty()) done.body = done.result->body;
+  HttpsAnswer answer{done.result->status, {}, std::move(done.body)};
+  for (auto const& [name, value] : done.result->headers) answer.headers.emplace(lower(name), value);
   return answer;
 }
 
 void HttpsClient::cancel() {
+  SigpipeGuard const guard;
   state_->cancelled = true;
   state_->client.stop();
 }

@@ -45,6 +45,8 @@ struct HttpsRequest {
   std::string body = {};
   std::string content_type = {};
   Duration extra_wait{0};  ///< Added to the answer's time-out, for requests that are held.
+  /// Doing it twice does no more than doing it once, whatever the method says: see rule 4.
+  bool repeatable = false;
 };
 
 struct HttpsAnswer {
@@ -65,6 +67,16 @@ struct HttpsAnswer {
 /// Rules:
 ///  1. Nothing of a request is sent before the certificate passed: the handshake itself fails.
 ///  2. Redirects are not followed, compressed answers not asked for, larger ones cut off.
+///  3. A kept connection whose end was told (end of stream, TLS close_notify), or where something came unasked, is
+///     replaced before anything is written. Why: services close idle connections, and the next request shall not pay.
+///  4. A request on a kept connection that ends before the first byte of an answer, and before its time is over, is sent
+///     once more, on a fresh connection, if it could not be sent whole, if its method is idempotent (GET, HEAD, PUT,
+///     DELETE, OPTIONS), or if it is `repeatable`.
+///     Why only then: a service may have carried out what it did not answer (RFC 9110, 9.2.2). Why only before its time
+///     is over: a service that is too slow gets no second load. Why only on kept ones: the failure of a fresh one is news.
+///  5. What was sent and nobody acknowledged for `connect_timeout` ends the connection. Why: a NAT that forgot it says
+///     nothing.
+///  6. Writing to what has gone raises no SIGPIPE.
 /// Blocks its caller. Thread-safety: one thread, except cancel().
 class HttpsClient {
  public:

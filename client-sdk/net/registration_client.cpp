@@ -123,6 +123,7 @@ Result<HttpsAnswer> RegistrationClient::try_signed(std::string const& method,
                      {"Signature", signed_headers.signature}};
   request.body = body;
   request.extra_wait = extra_wait;
+  request.repeatable = true;
   if (!body.empty()) request.content_type = kJson;
   Result<HttpsAnswer> answer = https_->send(request);
   if (answer) nonce_ = answer->header("replay-nonce");
@@ -178,7 +179,9 @@ Result<registration::AssignmentsAnswer> RegistrationClient::assignments(std::uin
 
 Result<void> RegistrationClient::deregister() {
   Result<HttpsAnswer> const answer = send_signed("DELETE", own_target(""), "");
-  if (!answer) return Unexpected(answer.error());
+  bool const is_gone = !answer && failure_.problem &&
+                       failure_.problem->type == registration::ProblemType::UnknownReplicator;
+  if (!answer && !is_gone) return Unexpected(answer.error());
   return {};
 }
 

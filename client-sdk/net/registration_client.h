@@ -32,6 +32,10 @@ Unexpected failure_of(HttpsAnswer const& answer, ApiFailure& failure);
 /// Rules:
 ///  1. A nonce is spent once; the next comes with the answer. A refused one is replaced and the
 ///     request tried once more.
+///  2. What a kept connection lost without an answer is sent once more (HttpsClient, rule 4), also renewals and changes
+///     of the list of keys, which are POSTs. Why that is safe: a lease runs from the last renewal, and the list is a set
+///     that only this node changes, one request after the other, so twice is as good as once. And if the first was
+///     carried out, its nonce is spent: the same bytes count for nothing, and rule 1 signs them anew.
 /// Blocks its caller. Thread-safety: one thread, except cancel().
 class RegistrationClient {
  public:
@@ -58,6 +62,7 @@ class RegistrationClient {
       registration::ProjectsRequest const& request);
   /// Asks for what was assigned since `after`; the service holds the request for at most `wait`.
   Result<registration::AssignmentsAnswer> assignments(std::uint64_t after, Duration wait);
+  /// Also fine if the service does not know this node (any more).
   Result<void> deregister();
   Result<registration::WhoamiAnswer> whoami();
   Result<registration::ReplicatorInfo> info() { return info_of(pair_.public_key); }
