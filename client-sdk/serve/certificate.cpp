@@ -119,6 +119,9 @@ Result<void> write_new_pair(std::string const& certificate_path, std::string con
   return write_state_file(certificate_path, text_of(certificate_text.get()), /*secret=*/false);
 }
 
+/// Else OpenSSL asks on the terminal, and the server stands still until somebody types.
+int no_passphrase(char* /*into*/, int /*size*/, int /*writing*/, void* /*argument*/) { return -1; }
+
 std::string pin_of(X509* certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
@@ -139,8 +142,11 @@ Result<CertificateFiles> load_certificate(std::string const& certificate_path,
   if (!certificate)
     return Unexpected(ErrorCode::Malformed, certificate_path + " holds no PEM certificate");
   Owned<EVP_PKEY> const key(
-      PEM_read_bio_PrivateKey(reader_of(*key_text).get(), nullptr, nullptr, nullptr));
-  if (!key) return Unexpected(ErrorCode::Malformed, key_path + " holds no PEM private key");
+      PEM_read_bio_PrivateKey(reader_of(*key_text).get(), nullptr, &no_passphrase, nullptr));
+  if (!key) {
+    return Unexpected(ErrorCode::Malformed,
+                      key_path + " holds no PEM private key that needs no passphrase");
+  }
   if (X509_check_private_key(certificate.get(), key.get()) != 1) {
     return Unexpected(ErrorCode::Malformed, key_path + " does not belong to " + certificate_path);
   }

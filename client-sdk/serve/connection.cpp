@@ -7,6 +7,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -93,6 +94,7 @@ int Connection::receive(char* into, std::size_t size, int flags) {
 Connection::Status Connection::status_of(int result) {
   int const error = SSL_get_error(ssl_.get(), result);
   if (error == SSL_ERROR_WANT_READ) return Status::WouldBlock;
+  spoke_in_clear_ = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
   ERR_clear_error();
   if (error != SSL_ERROR_ZERO_RETURN) return Status::Failed;
   ended_ = true;

@@ -39,6 +39,8 @@ class Connection {
 
   /// Ok at once in clear text.
   Status handshake();
+  /// Whether the handshake failed because the client sent an HTTP request instead.
+  bool spoke_in_clear() const { return spoke_in_clear_; }
   bool resumed() const { return ssl_ && SSL_session_reused(ssl_.get()) == 1; }
   /// Decrypted bytes. `count`: how many, when Ok.
   Status read(std::span<char> into, std::size_t& count);
@@ -75,6 +77,7 @@ class Connection {
   int socket_;
   bool drained_ = false;
   bool hung_up_ = false;
+  bool spoke_in_clear_ = false;
   bool ended_ = false;  ///< The client has said that nothing more comes.
   PeerAddress peer_;
   OwnedSsl ssl_;

@@ -13,7 +13,8 @@ namespace {
 
 constexpr int kStepsPerTurn = 32;  // Requests of one connection before others get their turn.
 constexpr std::size_t kOutputBytesMax = 64 * 1024;  // Beyond, it is sent before more is read.
-constexpr int kDiscardsMax = 64;                    // Reads of a client that does not stop sending.
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr int kDiscardsMax = 64;  // Reads of a client that does not stop sending.
 
 struct MethodAndPath {
   std::string_view method;
@@ -179,7 +180,9 @@ EventLoop::Next EventLoop::shake_hands(Session& session) {
     case Connection::Status::Closed:
     case Connection::Status::Failed:
       handshakes_failed_.add();
-      return Next::Abort;
+      if (!session.connection.spoke_in_clear()) return Next::Abort;
+      output_.append(refuse_exchange(400, "This port speaks HTTPS").bytes);
+      return Next::Close;
   }
   (session.connection.resumed() ? handshakes_resumed_ : handshakes_full_).add();
   set_phase(session, Phase::Idle);
@@ -206,6 +209,8 @@ EventLoop::Next EventLoop::serve(Session& session) {
       RequestCollector::Refusal const why = *session.collector->refusal();
       return refuse(session, why.status, why.detail);
     }
+    if (session.collector->take_expectation() && !session.connection.write(kContinue))
+      return Next::Abort;
   }
   std::size_t count = 0;
   switch (session.connection.read(scratch_, count)) {
@@ -226,7 +231,11 @@ EventLoop::Next EventLoop::serve(Session& session) {
 void EventLoop::receive(Session& session, std::string_view bytes) {
   if (!session.collector) {
     bool answered = false;
-    while (!bytes.empty() && !session.closing && answer_fast(session, bytes)) answered = true;
+    // What is over goes the general way: a client that asks without reading must not make us hold all its answers.
+    while (!bytes.empty() && !session.closing && output_.size() <= kOutputBytesMax &&
+           answer_fast(session, bytes)) {
+      answered = true;
+    }
     if (answered) set_phase(session, Phase::Idle);  // To the end of its list.
     if (bytes.empty() || session.closing) return;
     session.collector = std::make_unique<RequestCollector>(shared_.router, shared_.options.limits);

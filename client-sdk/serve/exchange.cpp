@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <httplib.h>
@@ -51,6 +52,30 @@ class MemoryStream final : public httplib::Stream {
   PeerAddress const& peer_;
 };
 
+bool is_close(std::string_view option) {
+  constexpr std::string_view kClose = "close";
+  return std::equal(option.begin(), option.end(), kClose.begin(), kClose.end(),
+                    [](char c, char small) { return c == small || c + ('a' - 'A') == small; });
+}
+
+/// Whether `close` is among the options of Connection, in whatever letters (RFC 9110, 7.6.1). The library knows it only
+/// alone and in small ones.
+bool asks_to_close(httplib::Request const& request) {
+  auto const [first, last] = request.headers.equal_range("Connection");
+  return std::any_of(first, last, [](auto const& field) {
+    std::string_view rest = field.second;
+    while (true) {
+      std::size_t const comma = rest.find(',');
+      std::string_view option = rest.substr(0, comma);
+      while (!option.empty() && option.front() == ' ') option.remove_prefix(1);
+      while (!option.empty() && option.back() == ' ') option.remove_suffix(1);
+      if (is_close(option)) return true;
+      if (comma == std::string_view::npos) return false;
+      rest.remove_prefix(comma + 1);
+    }
+  });
+}
+
 /// One request through cpp-httplib. Made anew for each: it holds what only this request has.
 class Exchange final : public httplib::Server {
  public:
@@ -70,7 +95,7 @@ class Exchange final : public httplib::Server {
     process_request(stream, close_after, closes, nullptr);
     if (wait_) return *std::move(wait_);
     // Not handled: the library could not parse it, and says nothing that may be relied upon.
-    bool const close = close_after || closes || !handled_ || http_1_0_;
+    bool const close = close_after || closes || asks_to_close_ || !handled_ || http_1_0_;
     ResponseBytes answer{{}, response_.status, close, failed_};
     append_answer(answer.bytes, response_, is_head_, close);
     return answer;
@@ -99,6 +124,7 @@ class Exchange final : public httplib::Server {
     handled_ = true;
     is_head_ = from.method == "HEAD";
     http_1_0_ = from.version == "HTTP/1.0";
+    asks_to_close_ = asks_to_close(from);
     HttpOutcome outcome;
     try {
       HttpRequest request = translate(from);
@@ -130,6 +156,7 @@ class Exchange final : public httplib::Server {
   bool handled_ = false;
   bool is_head_ = false;
   bool http_1_0_ = false;
+  bool asks_to_close_ = false;
   bool failed_ = false;
 };
 

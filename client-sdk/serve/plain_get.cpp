@@ -8,7 +8,7 @@ namespace holdfast {
 
 namespace {
 
-enum Kind : std::uint8_t { kToken = 1, kTarget = 2, kValue = 4 };
+enum Kind : std::uint8_t { kToken = 1, kTarget = 2, kValue = 4, kHost = 8 };
 
 constexpr std::array<std::uint8_t, 256> make_kinds() {
   std::array<std::uint8_t, 256> kinds{};
@@ -16,13 +16,14 @@ constexpr std::array<std::uint8_t, 256> make_kinds() {
     bool const alphanumeric =
         (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     std::uint8_t kind = kValue;
-    if (alphanumeric) kind |= kToken | kTarget;
+    if (alphanumeric) kind |= kToken | kTarget | kHost;
     kinds[c] = kind;
   }
   for (char const c : std::string_view("!#$%&'*+-.^_`|~"))
     kinds[static_cast<unsigned char>(c)] |= kToken;
   for (char const c : std::string_view("-._~/,:=&?"))
     kinds[static_cast<unsigned char>(c)] |= kTarget;
+  for (char const c : std::string_view("-._:[]")) kinds[static_cast<unsigned char>(c)] |= kHost;
   return kinds;
 }
 
@@ -43,13 +44,15 @@ bool same(std::string_view text, std::string_view lower) {
          });
 }
 
-enum class Field : std::uint8_t { Plain, LeftOut, Connection, Unusual };
+enum class Field : std::uint8_t { Plain, LeftOut, Connection, Host, Unusual };
 
 /// By length first: most names are told apart by it.
 Field kind_of(std::string_view name) {
   switch (name.size()) {
     case 2:
       return same(name, "te") ? Field::Unusual : Field::Plain;
+    case 4:
+      return same(name, "host") ? Field::Host : Field::Plain;
     case 5:
       return same(name, "range") ? Field::LeftOut : Field::Plain;
     case 6:
@@ -81,8 +84,14 @@ Field kind_of(std::string_view name) {
   }
 }
 
+/// Fields that may come once.
+struct Seen {
+  bool connection = false;
+  bool host = false;
+};
+
 /// Takes one line off the front of `rest`. Returns: false if it is not a plain field.
-bool take_field(std::string_view& rest, bool& has_connection, PlainGet& out) {
+bool take_field(std::string_view& rest, Seen& seen, PlainGet& out) {
   std::size_t const name_bytes = run_of(kToken, rest);
   if (name_bytes == 0 || name_bytes >= rest.size() || rest[name_bytes] != ':') return false;
   std::string_view const name = rest.substr(0, name_bytes);
@@ -94,7 +103,7 @@ bool take_field(std::string_view& rest, bool& has_connection, PlainGet& out) {
   while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
   while (!value.empty() && value.back() == ' ') value.remove_suffix(1);
   // The HTTP library leaves out fields without a value, and decodes percent signs in others.
-  if (value.empty()) return kind_of(name) != Field::Unusual;
+  if (value.empty()) return kind_of(name) != Field::Unusual && kind_of(name) != Field::Host;
   if (value.find('%') != std::string_view::npos) return false;
   switch (kind_of(name)) {
     case Field::Unusual:
@@ -102,9 +111,12 @@ bool take_field(std::string_view& rest, bool& has_connection, PlainGet& out) {
     case Field::LeftOut:
       return true;
     case Field::Connection:
-      if (std::exchange(has_connection, true)) return false;
-      out.close = value == "close";
+      if (std::exchange(seen.connection, true)) return false;
+      out.close = same(value, "close");
       if (!out.close && !same(value, "keep-alive")) return false;
+      break;
+    case Field::Host:
+      if (std::exchange(seen.host, true) || run_of(kHost, value) != value.size()) return false;
       break;
     case Field::Plain:
       break;
@@ -133,10 +145,11 @@ bool recognise_plain_get(std::string_view bytes, RequestLimits const& limits, Pl
   if (out.query.find('?') != std::string_view::npos) return false;  // The library refuses it.
   out.close = false;
   out.field_count = 0;
-  bool has_connection = false;
+  Seen seen;
   while (!rest.starts_with("\r\n")) {
-    if (!take_field(rest, has_connection, out)) return false;
+    if (!take_field(rest, seen, out)) return false;
   }
+  if (!seen.host) return false;
   out.head_bytes = bytes.size() - rest.size() + 2;
   // The collector counts without the empty line.
   return out.head_bytes - 2 <= limits.head_bytes_max;

@@ -28,9 +28,10 @@ struct PlainGet {
 /// Recognises a request that needs no HTTP library, at the start of `bytes`.
 ///
 /// It takes only what has one meaning: GET, HTTP/1.1, a target of unreserved characters, '/', '?', '=', '&' and a few
-/// more that no decoder changes, whole CR LF lines of printable ASCII, no body and nothing that asks for one, and
-/// Connection absent, "keep-alive" or "close". Everything else, whether wrong, incomplete or merely unusual, is left to
-/// RequestCollector and the general path; nothing is refused here. Fields that the collector leaves out are left out.
+/// more that no decoder changes, whole CR LF lines of printable ASCII, no body and nothing that asks for one, one plain
+/// Host, and Connection absent, "keep-alive" or "close". Everything else, whether wrong, incomplete or merely unusual,
+/// is left to RequestCollector and the general path; nothing is refused here. Fields that the collector leaves out are
+/// left out.
 ///
 /// Source: RFC 9112, of which this is a small subset. Property (fuzzed): what is taken here is taken by the collector,
 /// too, with the same meaning.

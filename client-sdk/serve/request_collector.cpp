@@ -45,6 +45,23 @@ bool has_stray_control(std::string_view head) {
   return false;
 }
 
+/// "http://" or "https://" at the front of `target`, in whatever letters; empty if neither is.
+std::string_view scheme_of(std::string_view target) {
+  for (std::string_view const each : {std::string_view("http://"), std::string_view("https://")}) {
+    if (lower(target.substr(0, each.size())) == each) return target.substr(0, each.size());
+  }
+  return {};
+}
+
+/// uri-host [":" port], as far as it matters: nothing that another reader could take for more than one host.
+bool is_host(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    bool const alphanumeric =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return alphanumeric || std::string_view("-._~!$&'()*+;=:[]%").find(c) != std::string_view::npos;
+  });
+}
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -69,18 +86,57 @@ bool RequestCollector::check_request_line(std::string_view line) {
   std::size_t const last = line.rfind(' ');
   if (first == std::string_view::npos || first == last)
     return refuse(400, "The request line is malformed"), false;
-  std::string_view const target = line.substr(first + 1, last - first - 1);
-  std::string_view const version = line.substr(last + 1);
   method_ = std::string(line.substr(0, first));
-  path_ = std::string(target.substr(0, target.find('?')));
   if (!is_token(method_)) return refuse(400, "The method is malformed"), false;
+  return check_target(line.substr(first + 1, last - first - 1)) &&
+         check_version(line.substr(last + 1));
+}
+
+bool RequestCollector::check_target(std::string_view target) {
   if (target.size() > limits_.target_bytes_max) return refuse(414, "The target is too long"), false;
   bool const plain =
       std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (!target.starts_with('/') || !plain) return refuse(400, "The target must be a path"), false;
-  if (version != "HTTP/1.1" && version != "HTTP/1.0")
-    return refuse(505, "Only HTTP/1.1 is spoken here"), false;
+  host_.clear();
+  std::string_view const scheme = scheme_of(target);
+  if (!scheme.empty()) {
+    target.remove_prefix(scheme.size());
+    host_ = std::string(target.substr(0, target.find_first_of("/?")));
+    target.remove_prefix(host_.size());
+    if (host_.empty() || !is_host(host_)) return refuse(400, "The target names no host"), false;
+  }
+  target_ = std::string(target);
+  if (!host_.empty() && !target.starts_with('/')) target_.insert(0, 1, '/');
+  bool const whole_server = target_ == "*" && method_ == "OPTIONS";
+  if (!plain || (!target_.starts_with('/') && !whole_server))
+    return refuse(400, "The target must be a path"), false;
   return true;
+}
+
+bool RequestCollector::check_version(std::string_view version) {
+  auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  bool const has_form = version.size() == 8 && version.starts_with("HTTP/") &&
+                        is_digit(version[5]) && version[6] == '.' && is_digit(version[7]);
+  if (!has_form) return refuse(400, "The HTTP version is malformed"), false;
+  if (version[5] != '1') return refuse(505, "Only HTTP/1.1 is spoken here"), false;
+  is_1_0_ = version[7] == '0';
+  return true;
+}
+
+bool RequestCollector::check_host(std::string_view value) {
+  ++host_count_;
+  if (!is_host(value)) return refuse(400, "Host is malformed"), false;
+  return true;
+}
+
+/// What can only be said when all fields are known.
+bool RequestCollector::check_framing() {
+  if (host_count_ > 1 || (host_count_ == 0 && !is_1_0_))
+    return refuse(400, "HTTP/1.1 needs one Host"), false;
+  if (!has_coding_) return true;
+  if (content_length_ || is_1_0_)
+    return refuse(400, "Transfer-Encoding contradicts the rest of the head"), false;
+  if (has_unknown_coding_) return refuse(501, "This transfer coding is not known here"), false;
+  return refuse(411, "A body needs a Content-Length"), false;
 }
 
 bool RequestCollector::check_field(std::string_view line) {
@@ -90,7 +146,16 @@ bool RequestCollector::check_field(std::string_view line) {
   }
   std::string const name = lower(line.substr(0, colon));
   std::string_view const value = trimmed(line.substr(colon + 1));
-  if (name == "transfer-encoding") return refuse(411, "A body needs a Content-Length"), false;
+  if (name == "transfer-encoding") {
+    has_coding_ = true;
+    if (lower(value) != "chunked") has_unknown_coding_ = true;
+    return true;
+  }
+  if (name == "host") {
+    if (!check_host(value)) return false;
+    if (!host_.empty()) return true;  // The target's counts.
+  }
+  if (name == "expect" && lower(value) == "100-continue") expects_continue_ = true;
   if (name == "content-length") {
     std::size_t length = 0;
     auto const [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
@@ -122,19 +187,31 @@ void RequestCollector::look_at_head() {
   if (end == std::string::npos) return;
 
   if (!check_request_line(head.substr(0, line_end))) return;
-  clean_head_ = std::string(head.substr(0, line_end + 2));
+  clean_head_ = method_ + ' ' + target_ + (is_1_0_ ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+  if (!host_.empty()) clean_head_ += "Host: " + host_ + "\r\n";
   content_length_.reset();
+  has_coding_ = has_unknown_coding_ = expects_continue_ = false;
+  host_count_ = 0;
   for (std::size_t at = line_end + 2; at < head.size();) {
     std::size_t const next = head.find("\r\n", at);
     if (!check_field(head.substr(at, next - at))) return;
     at = next + 2;
   }
+  if (!check_framing()) return;
   clean_head_ += "\r\n";
   body_bytes_ = content_length_.value_or(0);
-  if (body_bytes_ > router_->body_bytes_max(method_, path_))
+  std::string_view const path = std::string_view(target_).substr(0, target_.find('?'));
+  if (body_bytes_ > router_->body_bytes_max(method_, path))
     return refuse(413, "The body is too large for this path");
   head_bytes_ = end + kEndOfHead.size();
   head_done_ = true;
+}
+
+bool RequestCollector::take_expectation() {
+  bool const waits = head_done_ && expects_continue_ && !is_1_0_ && body_bytes_ > 0 &&
+                     buffer_.size() == head_bytes_;
+  if (waits) expects_continue_ = false;
+  return waits;
 }
 
 std::optional<RequestCollector::Collected> RequestCollector::take() {

@@ -21,11 +21,15 @@ struct RequestLimits {
 ///  1. Lines end with CR LF; a bare LF, a bare CR, NUL and other control characters in the head are refused (400),
 ///     and so are folded lines and field names that are not tokens. Why: two parsers that disagree about where a
 ///     request ends are how requests are smuggled.
-///  2. A body has one Content-Length of digits only. Transfer-Encoding is refused (411). Why: as rule 1.
+///  2. A body has one Content-Length of digits only. Transfer-Encoding is refused (411; 501 when it is not chunked; 400
+///     beside a Content-Length). HTTP/1.1 has exactly one Host (else 400). Why: as rule 1.
 ///  3. Refused by the head alone: over-long targets (414), heads (431) and bodies (413, by route), before more is read.
 ///  4. Fields that only do harm here are left out of what take() returns: Accept-Encoding (compression costs a hundred
 ///     times the answer), Range, Expect, and REMOTE_ADDR and its like, which cpp-httplib would believe.
 ///  5. Cutting the stream differently changes nothing.
+///  6. A target with scheme and host becomes its path, and its host the Host field; `*` is for OPTIONS only.
+///
+/// Source: RFC 9112, sections 2.3, 3.2 and 6; RFC 9110, 10.1.1.
 ///
 /// [Pure] No I/O. Memory: head_bytes_max + the route's body limit + one read.
 class RequestCollector {
@@ -53,12 +57,18 @@ class RequestCollector {
   bool has_partial() const { return !buffer_.empty(); }
   /// Whether the head is complete and the body is not, or not taken.
   bool in_body() const { return head_done_; }
+  /// Returns: true, once for each request, if the client waits for a 100 before it sends the body.
+  bool take_expectation();
   std::size_t buffered_bytes() const { return buffer_.size(); }
 
  private:
   void look_at_head();
   bool check_request_line(std::string_view line);
+  bool check_target(std::string_view target);
+  bool check_version(std::string_view version);
   bool check_field(std::string_view line);
+  bool check_host(std::string_view value);
+  bool check_framing();
   void refuse(int status, std::string detail);
 
   Router const* router_;
@@ -68,9 +78,16 @@ class RequestCollector {
   bool head_done_ = false;
   std::size_t head_bytes_ = 0;  ///< In buffer_, with the empty line. Valid when head_done_.
   std::size_t body_bytes_ = 0;  ///< As announced. Valid when head_done_.
+  // Of the head that is being looked at:
   std::optional<std::size_t> content_length_;
+  bool has_coding_ = false;          ///< A Transfer-Encoding.
+  bool has_unknown_coding_ = false;  ///< One that is not "chunked".
+  bool expects_continue_ = false;
+  bool is_1_0_ = false;
+  std::size_t host_count_ = 0;
   std::string method_;
-  std::string path_;
+  std::string target_;  ///< As it goes on: path and query, or `*`.
+  std::string host_;    ///< Of a target that names one.
   std::string clean_head_;
 };
 

@@ -82,12 +82,26 @@ HttpResponse Router::options_answer(std::vector<std::string_view> const& segment
   return response;
 }
 
+/// Of the whole server (RFC 9110, 9.3.7).
+HttpResponse Router::server_options_answer() const {
+  std::set<std::string> methods = {"OPTIONS"};
+  for (Route const& route : routes_) methods.insert(route.method);
+  if (methods.count("GET") > 0) methods.insert("HEAD");
+  std::string text;
+  for (std::string const& method : methods) text += (text.empty() ? "" : ", ") + method;
+  HttpResponse response;
+  response.status = 204;
+  response.headers.add("Allow", text);
+  return response;
+}
+
 HttpOutcome Router::handle(HttpRequest& request) const {
   if (guard_) {
     if (std::optional<HttpResponse> refusal = guard_(request); refusal) return *std::move(refusal);
   }
   std::vector<std::string_view> const segments = split(request.path);
-  if (request.method == "OPTIONS") return options_answer(segments);
+  if (request.method == "OPTIONS")
+    return request.path == "*" ? server_options_answer() : options_answer(segments);
   Route const* const route = find(request.method, segments);
   if (route == nullptr) {
     std::string const methods = allowed(segments);

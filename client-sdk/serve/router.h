@@ -75,6 +75,7 @@ class Router {
     RouteOptions options;
   };
   Route const* find(std::string_view method, std::vector<std::string_view> const& segments) const;
+  HttpResponse server_options_answer() const;
   HttpResponse options_answer(std::vector<std::string_view> const& segments) const;
   std::string allowed(std::vector<std::string_view> const& segments) const;
 

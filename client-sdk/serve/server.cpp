@@ -163,6 +163,12 @@ void HttpServer::notify(std::string const& event) {
 Result<void> HttpServer::reload() {
   if (!parts_->options.certificate) return {};
   CertificateFiles const& files = *parts_->options.certificate;
+  {
+    // Before reading: a change meanwhile is seen later. Also when it fails, so that it is said once.
+    Stamps const now = stamps_of(files);
+    MutexLock const lock(parts_->mutex);
+    parts_->stamps = now;
+  }
   // It says in words what is wrong with a pair, before OpenSSL has a say.
   Result<CertificateFiles> const read = load_certificate(files.certificate_path, files.key_path);
   Result<void> const set = read ? set_tls() : Result<void>(Unexpected(read.error()));

@@ -34,7 +34,8 @@ int choose_http11(SSL* /*ssl*/, unsigned char const** out, unsigned char* out_si
   unsigned char* chosen = nullptr;
   int const found =
       SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11 - 1, offered, offered_size);
-  if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+  // RFC 7301, 3.2. Going on without would have a client for HTTP/2 only talk into the void.
+  if (found != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
 }

@@ -204,6 +204,8 @@ std::string App::metrics_text() const {
 void App::reload() {
   if (Result<void> const read = public_->reload(); !read)
     spdlog::error("the certificate stays as it was: {}", read.error().detail);
+  else
+    spdlog::info("the certificate was read; new connections get it");
   if (Result<void> const read = registrations_->reload(); !read)
     spdlog::error("the token, allow and ban lists stay as they were: {}", read.error().detail);
   if (Result<void> const read = activations_->reload(); !read)

@@ -31,9 +31,9 @@ TEST_F(EventLoopTest, PipelinedRequestsAreAnsweredInTheirOrder) {
   std::string requests;
   for (int i = 0; i < 100; ++i) {
     // Fast, general on the loop, and on a worker.
-    requests += "GET /project/a" + std::to_string(i) + "/sync HTTP/1.1\r\n\r\n";
-    requests += "GET /project/b" + std::to_string(i) + "/sync?%20 HTTP/1.1\r\n\r\n";
-    requests += "GET /blocking?q=c" + std::to_string(i) + " HTTP/1.1\r\n\r\n";
+    requests += "GET /project/a" + std::to_string(i) + "/sync HTTP/1.1\r\nHost: a\r\n\r\n";
+    requests += "GET /project/b" + std::to_string(i) + "/sync?%20 HTTP/1.1\r\nHost: a\r\n\r\n";
+    requests += "GET /blocking?q=c" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
   }
   client.send(requests);
   for (int i = 0; i < 100; ++i) {
@@ -48,7 +48,8 @@ TEST_F(EventLoopTest, PipelinedRequestsAreAnsweredInTheirOrder) {
 TEST_F(EventLoopTest, RequestsBehindAParkedOneWaitForIt) {
   start();
   RawClient client(server_->port());
-  client.send("GET /waits HTTP/1.1\r\n\r\nGET /project/after/sync HTTP/1.1\r\n\r\n");
+  client.send(
+      "GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /project/after/sync HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return server_->counters().waiting == 1; }));
   server_->notify("window");
   EXPECT_EQ(server_->counters().waiting, 1u);
@@ -60,8 +61,8 @@ TEST_F(EventLoopTest, RequestsBehindAParkedOneWaitForIt) {
 TEST_F(EventLoopTest, AParkedRequestWhoseClientLeavesIsForgotten) {
   start();
   {
-    RawClient const client(server_->port());
-    ::send(client.socket(), "GET /waits HTTP/1.1\r\n\r\n", 23, 0);
+    RawClient client(server_->port());
+    client.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
     ASSERT_TRUE(eventually([&] { return server_->counters().waiting == 1; }));
   }
   EXPECT_TRUE(eventually([&] {
@@ -74,10 +75,11 @@ TEST_F(EventLoopTest, AParkedRequestWhoseClientLeavesIsForgotten) {
 TEST_F(EventLoopTest, WaitsBeyondTheBoundAreRefusedAndTheConnectionStays) {
   start({.waits_max = 1});
   RawClient first(server_->port());
-  first.send("GET /waits HTTP/1.1\r\n\r\n");
+  first.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return server_->counters().waiting == 1; }));
   RawClient second(server_->port());
-  second.send("GET /waits HTTP/1.1\r\n\r\nGET /blocking?q=on HTTP/1.1\r\n\r\n");
+  second.send(
+      "GET /waits HTTP/1.1\r\nHost: a\r\n\r\nGET /blocking?q=on HTTP/1.1\r\nHost: a\r\n\r\n");
   std::string const refused = second.answer();
   EXPECT_TRUE(refused.starts_with("HTTP/1.1 503 ")) << refused;
   EXPECT_NE(refused.find("\r\nRetry-After: "), std::string::npos);
@@ -88,14 +90,14 @@ TEST_F(EventLoopTest, WaitsBeyondTheBoundAreRefusedAndTheConnectionStays) {
 TEST_F(EventLoopTest, WorkBeyondTheQueueIsRefused) {
   start({.worker_count = 1, .queued_max = 0});
   RawClient client(server_->port());
-  client.send("GET /blocking HTTP/1.1\r\n\r\n");
+  client.send("GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 503 "));
 }
 
 TEST_F(EventLoopTest, AClientThatNeverReadsIsClosedAtItsDeadline) {
   start({.write_timeout = 100ms});
-  RawClient const client(server_->port());
-  ::send(client.socket(), "GET /big HTTP/1.1\r\n\r\n", 21, 0);
+  RawClient client(server_->port());
+  client.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(eventually([&] {
     return server_->counters().refused_by(Refusal::TooSlow) == 1 &&
            server_->counters().connections_open == 0;
@@ -106,11 +108,48 @@ TEST_F(EventLoopTest, AClientThatNeverReadsIsClosedAtItsDeadline) {
 TEST_F(EventLoopTest, AClientThatReadsSlowlyGetsEverything) {
   start();
   RawClient client(server_->port());
-  client.send("GET /big HTTP/1.1\r\n\r\nGET /blocking?q=last HTTP/1.1\r\n\r\n");
+  client.send(
+      "GET /big HTTP/1.1\r\nHost: a\r\n\r\nGET /blocking?q=last HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return server_->counters().buffered_bytes > 0; }))
       << "the socket took all at once";
   EXPECT_EQ(body_of(client.answer()).size(), 8u << 20);
   EXPECT_EQ(body_of(client.answer()), "last");
+}
+
+TEST_F(EventLoopTest, AClientThatAsksBeforeItSendsIsToldToGoOn) {
+  router_.add("PUT", "/items",
+              [](HttpRequest const& request) {
+                HttpResponse response;
+                response.body = request.body;
+                return response;
+              },
+              {.body_bytes_max = 100});
+  start();
+  RawClient client(server_->port());
+  client.send(
+      "PUT /items HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n");
+  EXPECT_EQ(client.answer(), "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("abc");
+  EXPECT_EQ(body_of(client.answer()), "abc");
+  client.send(
+      "PUT /items HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n");
+  EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 413 "));
+}
+
+TEST_F(EventLoopTest, AnswersThatAreNotReadArePiledUpNoHigherThanTheBound) {
+  router_.add("GET", "/large/{n}", [](HttpRequest const&) { return HttpResponse{}; },
+              {.on_loop = true});
+  router_.add_fast("GET", "/large/{n}", [](FastRequest const&, FastResponse& response) {
+    response.body.assign(32 * 1024, 'x');
+    return FastOutcome::Answered;
+  });
+  start();
+  RawClient client(server_->port());
+  std::string requests;
+  for (int i = 0; i < 400; ++i) requests += "GET /large/1 HTTP/1.1\r\nHost: a\r\n\r\n";
+  client.send(requests);
+  ASSERT_TRUE(eventually([&] { return server_->counters().buffered_bytes > 0; }));
+  EXPECT_LT(server_->counters().buffered_bytes, 200u * 1024);
 }
 
 TEST_F(EventLoopTest, ABodyThatDoesNotComeIsTimedOut) {
@@ -118,14 +157,14 @@ TEST_F(EventLoopTest, ABodyThatDoesNotComeIsTimedOut) {
               {.body_bytes_max = 100});
   start({.body_timeout = 100ms});
   RawClient client(server_->port());
-  client.send("PUT /items HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc");
+  client.send("PUT /items HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
   EXPECT_TRUE(client.rest().starts_with("HTTP/1.1 408 "));
 }
 
 TEST_F(EventLoopTest, IdleConnectionsAreClosedInTime) {
   start({.idle_timeout = 50ms});
   RawClient client(server_->port());
-  client.send("GET /blocking HTTP/1.1\r\n\r\n");
+  client.send("GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 200 "));
   EXPECT_EQ(client.rest(), "");
 }
@@ -135,11 +174,11 @@ TEST_F(EventLoopTest, TheLongestIdleConnectionMakesRoom) {
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 4; ++i) {
     clients.push_back(std::make_unique<RawClient>(server_->port()));
-    clients.back()->send("GET /blocking HTTP/1.1\r\n\r\n");
+    clients.back()->send("GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_TRUE(clients.back()->answer().starts_with("HTTP/1.1 200 "));
   }
   EXPECT_EQ(clients[0]->rest(), "") << "the first was idle longest";
-  clients[1]->send("GET /blocking HTTP/1.1\r\n\r\n");
+  clients[1]->send("GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(clients[1]->answer().starts_with("HTTP/1.1 200 "));
   EXPECT_EQ(server_->counters().connections_open, 3u);
   EXPECT_EQ(server_->counters().refused_by(Refusal::Connections), 1u);
@@ -158,7 +197,7 @@ TEST_F(EventLoopTest, ThousandsOfIdleConnectionsHoldNothingUp) {
     if (i % 2 == 0) clients.back()->send("GET /blo");
   }
   RawClient client(server_->port());
-  client.send("GET /blocking HTTP/1.1\r\n\r\n");
+  client.send("GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 200 "));
   EXPECT_TRUE(eventually([&] { return server_->counters().connections_open == count + 1; }));
 }
@@ -169,7 +208,7 @@ TEST_F(EventLoopTest, WhileDrainingEveryAnswerAsksForANewConnection) {
   server_->drain(0ms);
   for (char const* path : {"/project/a/sync", "/blocking"}) {
     RawClient client(server_->port());
-    client.send("GET " + std::string(path) + " HTTP/1.1\r\n\r\n");
+    client.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_NE(client.rest().find("\r\nConnection: close\r\n"), std::string::npos);
   }
 }
@@ -177,10 +216,10 @@ TEST_F(EventLoopTest, WhileDrainingEveryAnswerAsksForANewConnection) {
 TEST_F(EventLoopTest, StoppingAnswersWhatIsParkedAndClosesWhatIsIdle) {
   start();
   RawClient idle(server_->port());
-  idle.send("GET /blocking HTTP/1.1\r\n\r\n");
+  idle.send("GET /blocking HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(idle.answer().starts_with("HTTP/1.1 200 "));
   RawClient parked(server_->port());
-  parked.send("GET /waits HTTP/1.1\r\n\r\n");
+  parked.send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(eventually([&] { return server_->counters().waiting == 1; }));
   server_->stop(10s);
   EXPECT_EQ(body_of(parked.rest()), "deadline");
@@ -197,7 +236,8 @@ TEST_F(EventLoopTest, AHandlerThatThrowsOnTheLoopIsA500AndTheLoopGoesOn) {
   });
   start();
   RawClient client(server_->port());
-  client.send("GET /it/throws HTTP/1.1\r\n\r\nGET /blocking?q=on HTTP/1.1\r\n\r\n");
+  client.send(
+      "GET /it/throws HTTP/1.1\r\nHost: a\r\n\r\nGET /blocking?q=on HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 500 "));
   EXPECT_EQ(body_of(client.answer()), "on");
   EXPECT_GE(server_->counters().handler_failures, 1u);
@@ -233,35 +273,52 @@ TEST_P(SameAnswer, OnTheFastPathAndOnTheGeneralOne) {
 INSTANTIATE_TEST_SUITE_P(
     Requests, SameAnswer,
     testing::Values(
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nAccept-Encoding: br\r\n\r\n",
-        "GET " HOLDFAST_KEY "?wait=1&region=eu HTTP/1.1\r\nConnection: keep-alive\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: Close\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
-        "GET " HOLDFAST_KEY "?a?b HTTP/1.1\r\n\r\n",
-        "GET " HOLDFAST_KEY "? HTTP/1.1\r\nX:\r\nY: %41\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.0\r\n\r\n", "GET /project/%61a/sync HTTP/1.1\r\n\r\n",
-        "GET /project/a+b/sync?x=a+b HTTP/1.1\r\n\r\n", "GET /project//sync HTTP/1.1\r\n\r\n",
-        "GET " HOLDFAST_KEY "#x HTTP/1.1\r\n\r\n", "HEAD " HOLDFAST_KEY " HTTP/1.1\r\n\r\n",
-        "OPTIONS " HOLDFAST_KEY " HTTP/1.1\r\n\r\n", "POST " HOLDFAST_KEY " HTTP/1.1\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET " HOLDFAST_KEY
+        "?wait=1&region=eu HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
+        "GET " HOLDFAST_KEY
+        " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nConnection: te ,\tCLOSE\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\n\r\n", "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost:\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n",
+        "GET http://b" HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.7\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY
+        " HTTP/1.1\r\nHost: a\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n",
+        "GET " HOLDFAST_KEY
+        " HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+        "GET " HOLDFAST_KEY "?a?b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY "? HTTP/1.1\r\nHost: a\r\nX:\r\nY: %41\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.0\r\n\r\n",
+        "GET /project/%61a/sync HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /project/a+b/sync?x=a+b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /project//sync HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY "#x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET " HOLDFAST_KEY " HTTP/1.1\nHost: a\n\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\n folded\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nX: a\r\n b\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nX : a\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nX: \x01\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nX: a\tb\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nX: \xff\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nExpect: 100-continue\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nREMOTE_ADDR: 6.6.6.6\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n",
-        "GET  " HOLDFAST_KEY " HTTP/1.1\r\n\r\n", "\r\nGET " HOLDFAST_KEY " HTTP/1.1\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\nRange: bytes=0-1\r\nIf-Range: \"x\"\r\n\r\n",
-        "GET " HOLDFAST_KEY " HTTP/1.1\r\n\r\nGET " HOLDFAST_KEY
-        " HTTP/1.1\r\n\r\ngarbage\r\n\r\n"));
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nX : a\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nX: a\tb\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nX: \xff\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
+        "GET " HOLDFAST_KEY
+        " HTTP/1.1\r\nHost: a\r\nREMOTE_ADDR: 6.6.6.6\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n",
+        "GET  " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\nGET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\nIf-Range: \"x\"\r\n\r\n",
+        "GET " HOLDFAST_KEY " HTTP/1.1\r\nHost: a\r\n\r\nGET " HOLDFAST_KEY
+        " HTTP/1.1\r\nHost: a\r\n\r\ngarbage\r\n\r\n"));
 
 }  // namespace
 }  // namespace holdfast

@@ -108,8 +108,8 @@ TEST(ProxyHeader, Version2IsRead) {
 
 TEST(ProxyHeader, WhatIsNoneIsSaidAtOnce) {
   for (std::string const& text :
-       {std::string("GET / HTTP/1.1\r\n"), std::string("PROXX"), std::string("\x16\x03\x01"),
-        std::string("PROXY TCP4 192.0.2.1 1.1.1.1 1\r\n"),
+       {std::string("GET / HTTP/1.1\r\nHost: a\r\n"), std::string("PROXX"),
+        std::string("\x16\x03\x01"), std::string("PROXY TCP4 192.0.2.1 1.1.1.1 1\r\n"),
         std::string("PROXY TCP4 x 1.1.1.1 1 2\r\n"),
         std::string("PROXY TCP4 192.0.2.1 1.1.1.1 65536 2\r\n"),
         std::string("PROXY UDP4 1 2 3 4\r\n"), "PROXY " + std::string(101, 'a'),
@@ -129,7 +129,8 @@ class ProxiesTest : public TestServer {
     return answer.substr(std::min(answer.size(), answer.find("\r\n\r\n") + 4));
   }
   static constexpr char kSpoofed[] =
-      "GET /project/k/sync HTTP/1.1\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.1\r\nForwarded: "
+      "GET /project/k/sync HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, "
+      "192.0.2.1\r\nForwarded: "
       "for=6.6.6.6\r\n\r\n";
 };
 
@@ -146,8 +147,9 @@ TEST_F(ProxiesTest, ATrustedProxyNamesTheClientOnBothPaths) {
   start({.proxies = {.trusted = {*IpNetwork::parse("127.0.0.0/8")}}});
   EXPECT_EQ(ask(kSpoofed), "k 192.0.2.1");
   EXPECT_EQ(server_->counters().requests_fast, 1u);
-  EXPECT_EQ(ask("GET /project/k/sync?%20 HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"),
-            "k 192.0.2.1");
+  EXPECT_EQ(
+      ask("GET /project/k/sync?%20 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"),
+      "k 192.0.2.1");
   EXPECT_EQ(server_->counters().requests_fast, 1u);
 }
 

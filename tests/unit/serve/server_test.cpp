@@ -160,24 +160,26 @@ TEST_F(ServerTest, WhatAHandlerThrowsBecomesOneCounted500) {
 
 TEST_F(ServerTest, RefusalsReachTheClientAlthoughItStillSends) {
   start();
-  std::string const big =
-      "PUT /items/7 HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + std::string(400'000, 'x');
+  std::string const big = "PUT /items/7 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" +
+                          std::string(400'000, 'x');
   EXPECT_NE(raw(big).find("HTTP/1.1 413 "), std::string::npos);
-  EXPECT_NE(raw("GET /" + std::string(5'000, 'a') + " HTTP/1.1\r\n\r\n").find("HTTP/1.1 414 "),
-            std::string::npos);
   EXPECT_NE(
-      raw("GET / HTTP/1.1\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n").find("HTTP/1.1 431 "),
+      raw("GET /" + std::string(5'000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n").find("HTTP/1.1 414 "),
       std::string::npos);
+  EXPECT_NE(raw("GET / HTTP/1.1\r\nHost: a\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n")
+                .find("HTTP/1.1 431 "),
+            std::string::npos);
   EXPECT_NE(raw("garbage\r\n\r\n").find("HTTP/1.1 400 "), std::string::npos);
   EXPECT_EQ(server_->counters().requests_refused(), 4u);
 }
 
 TEST_F(ServerTest, UnknownMethodsAreAnsweredAsProblems) {
   start();
-  EXPECT_NE(raw("BREW /echo HTTP/1.1\r\nConnection: close\r\n\r\n").find("problem+json"),
+  EXPECT_NE(raw("BREW /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("problem+json"),
             std::string::npos);
-  EXPECT_NE(raw("DELETE /echo HTTP/1.1\r\nConnection: close\r\n\r\n").find("HTTP/1.1 405 "),
-            std::string::npos);
+  EXPECT_NE(
+      raw("DELETE /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").find("HTTP/1.1 405 "),
+      std::string::npos);
 }
 
 TEST_F(ServerTest, SilentClientsHoldNoWorker) {
@@ -214,7 +216,8 @@ TEST_F(ServerTest, TheNewestConnectionMakesTheOldestIdleOneGo) {
 
 TEST_F(ServerTest, AHandlerThatWaitsIsCalledAgainOnItsEvent) {
   start({.worker_count = 1});
-  int const waiting = connect_and_send("GET /waits HTTP/1.1\r\nConnection: close\r\n\r\n");
+  int const waiting =
+      connect_and_send("GET /waits HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   await_parked();
   ASSERT_TRUE(client().Get("/echo")) << "the only worker is free while a request waits";
   server_->notify("door");
@@ -241,7 +244,7 @@ TEST_F(ServerTest, ATakenPortIsSaid) {
 
 TEST_F(ServerTest, StoppingLetsTheRequestInHandFinish) {
   start();
-  int const waiting = connect_and_send("GET /waits HTTP/1.1\r\n\r\n");
+  int const waiting = connect_and_send("GET /waits HTTP/1.1\r\nHost: a\r\n\r\n");
   await_parked();
   server_->stop(2s);
   std::string got(1000, '\0');
@@ -273,7 +276,7 @@ TEST_F(ServerTest, SelfSignedCertificateIsMadeOnceAndServes) {
     ASSERT_TRUE(answer) << httplib::to_string(answer.error());
     EXPECT_EQ(answer->body, "127.0.0.1 1");
   }
-  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\n\r\n").find("HTTP/1.1 200"), std::string::npos)
+  EXPECT_EQ(raw("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n").find("HTTP/1.1 200"), std::string::npos)
       << "no clear text on a TLS port";
   EXPECT_GE(server_->counters().handshakes_failed, 1u);
 }

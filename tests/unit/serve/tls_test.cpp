@@ -3,6 +3,8 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
 
 #include "raw_client.h"
 #include "serve/ticket_keys.h"
@@ -11,7 +13,7 @@
 namespace holdfast {
 namespace {
 
-constexpr char kRequest[] = "GET /project/k/sync HTTP/1.1\r\n\r\n";
+constexpr char kRequest[] = "GET /project/k/sync HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::int64_t kNow = 1'000'000;
 
 class TlsTest : public TestServer, public testing::WithParamInterface<int> {
@@ -22,6 +24,16 @@ class TlsTest : public TestServer, public testing::WithParamInterface<int> {
     auto made = std::make_unique<HttpServer>(router_, options);
     EXPECT_TRUE(made->start().ok());
     return made;
+  }
+  static void lock_key(std::string const& from, std::string const& to) {
+    std::unique_ptr<BIO, int (*)(BIO*)> const in(BIO_new_file(from.c_str(), "r"), &BIO_free);
+    std::unique_ptr<BIO, int (*)(BIO*)> const out(BIO_new_file(to.c_str(), "w"), &BIO_free);
+    std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> const key(
+        PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
+    auto const* const secret = reinterpret_cast<unsigned char const*>("secret");
+    ASSERT_EQ(PEM_write_bio_PrivateKey(out.get(), key.get(), EVP_aes_128_cbc(), secret, 6, nullptr,
+                                       nullptr),
+              1);
   }
   static void replace(std::string const& path, std::string const& with) {
     std::filesystem::copy_file(with, path, std::filesystem::copy_options::overwrite_existing);
@@ -116,10 +128,32 @@ TEST_F(TlsServerTest, ABrokenCertificateLeavesTheOldOneInUse) {
   replace(files.certificate_path, other.certificate_path);  // Its key is still the old one.
   EXPECT_FALSE(server->reload().ok());
   EXPECT_EQ(tls_request(server->port(), TLS1_3_VERSION, kRequest).pin, files.pin);
-  EXPECT_GE(server->counters().certificate_failures, 1u);
+  EXPECT_FALSE(*server->reload_if_changed()) << "what is wrong is said once";
+  EXPECT_EQ(server->counters().certificate_failures, 1u);
   replace(files.key_path, other.key_path);
   EXPECT_TRUE(server->reload().ok());
   EXPECT_EQ(tls_request(server->port(), TLS1_3_VERSION, kRequest).pin, other.pin);
+}
+
+TEST_F(TlsServerTest, AKeyWithAPassphraseIsRefusedAndNobodyIsAskedForIt) {
+  CertificateFiles const files = certificate();
+  std::string const locked = dir_ + "/locked.pem";
+  lock_key(files.key_path, locked);
+  Result<CertificateFiles> const read = load_certificate(files.certificate_path, locked);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code, ErrorCode::Malformed);
+  EXPECT_NE(read.error().detail.find("passphrase"), std::string::npos);
+}
+
+TEST_F(TlsServerTest, HttpInClearOnTheTlsPortIsAnsweredInClear) {
+  start({.certificate = certificate()});
+  RawClient client(server_->port());
+  client.send(std::string("POST /project/k/sync HTTP/1.1\r\nHost: a\r\n\r\n") +
+              std::string(100'000, 'x'));
+  std::string const answer = client.rest();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+  EXPECT_NE(answer.find("HTTPS"), std::string::npos);
+  EXPECT_EQ(server_->counters().handshakes_failed, 1u);
 }
 
 }  // namespace
