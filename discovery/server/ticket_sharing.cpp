@@ -20,7 +20,11 @@ TicketSharing::TicketSharing(RecordStore& store, HttpServer& server, ClusterSecr
     : store_(store), server_(server), secret_(secret), life_(life) {}
 
 Result<void> TicketSharing::put_if_absent(std::int64_t period, std::int64_t now) {
-  TicketKey const key = make_ticket_key(period * life_.making_s, life_);
+  std::int64_t const begins = period * life_.making_s;
+  auto const known =
+      std::find_if(keys_.keys.begin(), keys_.keys.end(),
+                   [begins](TicketKey const& each) { return each.not_before_unix_s == begins; });
+  TicketKey const key = known != keys_.keys.end() ? *known : make_ticket_key(begins, life_);
   Bytes const sealed = seal(TicketKeys{{key}}, secret_);
   std::chrono::seconds const left(key.not_after_unix_s - now);
   Result<bool> const put = store_.put_shared(SharedKind::TicketKeys, std::to_string(period),
@@ -29,15 +33,18 @@ Result<void> TicketSharing::put_if_absent(std::int64_t period, std::int64_t now)
   return {};
 }
 
-void TicketSharing::merge(TicketKeys const& more, std::int64_t now) {
-  for (TicketKey const& key : more.keys) {
-    if (keys_.find(key.name, now) == nullptr) keys_.keys.push_back(key);
+/// `told`: what the store has. Of the keys of one period those come first, and make the tickets: after the store has
+/// lost its keys and got others, all instances go over to the same ones.
+void TicketSharing::merge(TicketKeys told, std::int64_t now) {
+  for (TicketKey const& key : keys_.keys) {
+    if (told.find(key.name, now) == nullptr) told.keys.push_back(key);
   }
-  std::erase_if(keys_.keys, [now](TicketKey const& key) { return key.not_after_unix_s <= now; });
-  std::sort(keys_.keys.begin(), keys_.keys.end(), [](TicketKey const& a, TicketKey const& b) {
-    return std::pair(a.not_before_unix_s, a.name) > std::pair(b.not_before_unix_s, b.name);
+  std::erase_if(told.keys, [now](TicketKey const& key) { return key.not_after_unix_s <= now; });
+  std::stable_sort(told.keys.begin(), told.keys.end(), [](TicketKey const& a, TicketKey const& b) {
+    return a.not_before_unix_s > b.not_before_unix_s;
   });
-  if (keys_.keys.size() > TicketKeys::kCountMax) keys_.keys.resize(TicketKeys::kCountMax);
+  if (told.keys.size() > TicketKeys::kCountMax) told.keys.resize(TicketKeys::kCountMax);
+  keys_ = std::move(told);
 }
 
 Result<void> TicketSharing::round() {
@@ -49,13 +56,15 @@ Result<void> TicketSharing::round() {
   }
   Result<std::vector<Shared>> const all = store_.list_shared(SharedKind::TicketKeys);
   if (!all) return Unexpected(all.error());
+  TicketKeys told;
   for (Shared const& each : *all) {
     Result<TicketKeys> const opened = open_ticket_keys(as_bytes(each.value), secret_);
     if (opened)
-      merge(*opened, now);
-    else
+      told.keys.insert(told.keys.end(), opened->keys.begin(), opened->keys.end());
+    else if (refused_.insert(each.name).second)
       spdlog::warn("ticket keys of period {}: {}", each.name, opened.error().detail);
   }
+  merge(std::move(told), now);
   if (!keys_.keys.empty()) server_.set_ticket_keys(keys_, now);
   return {};
 }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "base/mutex.h"
@@ -16,7 +18,8 @@ namespace holdfast::discovery {
 ///
 /// Time is cut into periods of TicketKeyLife::making_s. The key of a period lies in the store, sealed under the cluster
 /// secret, put there by whichever instance comes first: some time before the period begins, so that all have read it
-/// when the first ticket is made under it. Keys that were read are kept although the store loses them.
+/// when the first ticket is made under it. Keys that were read are kept although the store loses them, and put back: the
+/// same ones, so that tickets made meanwhile open at instances that start later.
 ///
 /// Thread-safety: round() is called by one thread at a time: the one that start() starts.
 class TicketSharing {
@@ -39,13 +42,14 @@ class TicketSharing {
  private:
   void run();
   Result<void> put_if_absent(std::int64_t period, std::int64_t now);
-  void merge(TicketKeys const& more, std::int64_t now);
+  void merge(TicketKeys told, std::int64_t now);
 
   RecordStore& store_;
   HttpServer& server_;
   ClusterSecret const secret_;
   TicketKeyLife const life_;
   TicketKeys keys_;
+  std::set<std::string> refused_;  ///< Periods whose keys could not be opened; each is logged once.
   std::thread thread_;
   Mutex mutex_;
   CondVar stopped_;

@@ -17,6 +17,12 @@ class TicketSharingTest : public testing::Test {
     EXPECT_TRUE(init_crypto().ok());
   }
   static ClusterSecret secret(Byte byte) { return *cluster_secret_of(Bytes(32, byte)); }
+  void forget_all() {
+    Result<std::vector<Shared>> const all = store_->list_shared(SharedKind::TicketKeys);
+    ASSERT_TRUE(all.ok());
+    for (Shared const& each : *all)
+      EXPECT_TRUE(store_->take_shared(SharedKind::TicketKeys, each.name).ok());
+  }
 
   std::unique_ptr<RecordStore> store_;
   Router router_;
@@ -46,14 +52,28 @@ TEST_F(TicketSharingTest, AStoreThatForgetsCostsNoTickets) {
   TicketSharing sharing(*store_, server_, secret(1));
   ASSERT_TRUE(sharing.round().ok());
   TicketKeys const before = sharing.keys();
-  Result<std::vector<Shared>> const all = store_->list_shared(SharedKind::TicketKeys);
-  ASSERT_TRUE(all.ok());
-  for (Shared const& each : *all) {
-    EXPECT_TRUE(store_->take_shared(SharedKind::TicketKeys, each.name).ok());
-  }
+  forget_all();
   ASSERT_TRUE(sharing.round().ok());
   for (TicketKey const& key : before.keys)
     EXPECT_NE(sharing.keys().find(key.name, key.not_before_unix_s), nullptr);
+  TicketSharing later(*store_, server_, secret(1));
+  ASSERT_TRUE(later.round().ok());
+  EXPECT_EQ(later.keys(), before) << "those that tickets are being made under, put back";
+  EXPECT_EQ(sharing.keys(), before);
+}
+
+TEST_F(TicketSharingTest, AfterALossAllGoOverToTheKeysThatCameFirst) {
+  TicketSharing old(*store_, server_, secret(1));
+  ASSERT_TRUE(old.round().ok());
+  TicketKeys const before = old.keys();
+  forget_all();
+  TicketSharing fresh(*store_, server_, secret(1));
+  ASSERT_TRUE(fresh.round().ok());
+  ASSERT_TRUE(old.round().ok());
+  std::int64_t const now = static_cast<std::int64_t>(*store_->now_unix_ms() / 1000);
+  EXPECT_EQ(*old.keys().maker(now), *fresh.keys().maker(now));
+  EXPECT_NE(*old.keys().maker(now), *before.maker(now));
+  EXPECT_NE(old.keys().find(before.maker(now)->name, now), nullptr) << "its tickets still open";
 }
 
 TEST_F(TicketSharingTest, TheNextPeriodsKeyIsThereBeforeItBegins) {
