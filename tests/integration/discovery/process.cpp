@@ -181,10 +181,25 @@ httplib::Client Discovery::admin() const { return httplib::Client("127.0.0.1", a
 Redis::Redis() : port_(free_port()) { start(); }
 
 void Redis::start() {
-  server_.emplace(std::vector<std::string>{"/usr/bin/redis-server", "--port", std::to_string(port_),
-                                           "--bind", "127.0.0.1", "--save", "", "--appendonly",
-                                           "no", "--dir", folder_.path()},
-                  folder_.path() + "/redis" + std::to_string(starts_++));
+  std::vector<std::string> words = {"/usr/bin/redis-server",
+                                    "--port",
+                                    std::to_string(port_),
+                                    "--bind",
+                                    "127.0.0.1",
+                                    "--save",
+                                    "",
+                                    "--appendonly",
+                                    "no",
+                                    "--rdbcompression",
+                                    "no",
+                                    "--dir",
+                                    folder_.path()};
+  if (clock_offset_.count() != 0) {
+    words.insert(words.begin(),
+                 {"/usr/bin/env", "LD_PRELOAD=" HOLDFAST_MOVED_CLOCK,
+                  "HOLDFAST_CLOCK_OFFSET_S=" + std::to_string(clock_offset_.count())});
+  }
+  server_.emplace(words, folder_.path() + "/redis" + std::to_string(starts_++));
   Clock::time_point const deadline = Clock::now() + 10s;
   while (Clock::now() < deadline &&
          server_->output().find("Ready to accept") == std::string::npos) {
@@ -197,10 +212,35 @@ void Redis::kill() {
   server_->wait(5s);
 }
 
-void Redis::flush_all() const {
-  std::string const command =
-      "/usr/bin/redis-cli -p " + std::to_string(port_) + " FLUSHALL > /dev/null";
-  EXPECT_EQ(std::system(command.c_str()), 0);
+void Redis::flush_all() const { EXPECT_EQ(cli("FLUSHALL"), "OK\n"); }
+
+std::string Redis::cli(std::string const& command) const {
+  std::string const output = folder_.path() + "/cli";
+  std::string const whole =
+      "/usr/bin/redis-cli -p " + std::to_string(port_) + " " + command + " > " + output;
+  EXPECT_EQ(std::system(whole.c_str()), 0) << command;
+  return read_file(output);
+}
+
+std::string Redis::dump() const {
+  EXPECT_EQ(cli("SAVE"), "OK\n");
+  return read_file(folder_.path() + "/dump.rdb");
+}
+
+void Redis::damage_shared_values() const {
+  EXPECT_NE(cli("EVAL \"local n = 0 for _, key in ipairs(redis.call('KEYS', '*shared*')) do "
+                "local all = redis.call('HGETALL', key) for i = 1, #all, 2 do "
+                "local value = all[i + 1] local last = string.byte(value, -1) "
+                "redis.call('HSET', key, all[i], string.sub(value, 1, -2) .. "
+                "string.char(bit.bxor(last, 1))) n = n + 1 end end return n\" 0"),
+            "0\n");
+}
+
+void Redis::move_clock(std::chrono::seconds offset) {
+  EXPECT_EQ(cli("SAVE"), "OK\n");
+  kill();
+  clock_offset_ = offset;
+  start();
 }
 
 Node::Node(Byte number)

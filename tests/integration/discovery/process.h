@@ -79,12 +79,21 @@ class Redis {
   void start();
   void kill();
   void flush_all() const;
+  /// What redis-cli prints for `command`, a line of shell words.
+  std::string cli(std::string const& command) const;
+  /// Everything it holds, as it would write it to disk, uncompressed.
+  std::string dump() const;
+  /// Flips a bit in each value that instances share.
+  void damage_shared_values() const;
+  /// Starts it again with what it holds, and a clock that is ahead by `offset`.
+  void move_clock(std::chrono::seconds offset);
   std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_) + "/0"; }
 
  private:
   TemporaryFolder folder_;
   int port_ = 0;
   int starts_ = 0;
+  std::chrono::seconds clock_offset_{0};
   std::optional<Process> server_;
 };
 
