@@ -7,10 +7,10 @@
 
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "serve/event_loop.h"
+#include "serve/file_stamp.h"
 #include "serve/listen_socket.h"
 #include "serve/ticket_keyring.h"
 #include "serve/tls.h"
@@ -43,21 +43,6 @@ std::size_t connections_that_fit(std::size_t wanted) {
   }
   auto const files = static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur, 1u << 24));
   return std::min(wanted, files > 2 * kFilesForOthers ? files - kFilesForOthers : files / 2);
-}
-
-/// What tells that a file is another one than before.
-struct FileStamp {
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
-  std::int64_t size = 0;
-  std::uint64_t inode = 0;
-  friend bool operator==(FileStamp const&, FileStamp const&) = default;
-};
-
-FileStamp stamp_of(std::string const& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return {};
-  return {info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_size, info.st_ino};
 }
 
 using Stamps = std::pair<FileStamp, FileStamp>;
