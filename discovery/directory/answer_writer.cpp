@@ -12,7 +12,7 @@ namespace holdfast::discovery {
 
 namespace {
 
-constexpr std::uint32_t kElsewhere = 2;
+constexpr std::uint32_t kStep = 2;  // Towards the region wished.
 constexpr std::uint32_t kBusy = 1;
 
 struct HexPairs {
@@ -70,9 +70,7 @@ RankedLine rank(Row const& row, RowText const& text, std::size_t line, AnswerWis
   RankedLine out{.line = line, .row = &row, .text = &text};
   out.left_ms = end_of(row, judgement) - judgement.now_ms;
   out.cost = cost_of(wish.key_seed, row.seed, text.weight);
-  if (wish.region != nullptr && !wish.region->empty() && text.region != *wish.region) {
-    out.behind += kElsewhere;
-  }
+  if (wish.region != nullptr) out.behind += kStep * wish.region->steps_to(text.region);
   if ((row.flags.load(std::memory_order_relaxed) & Row::kBusy) != 0) out.behind += kBusy;
   return out;
 }

@@ -10,14 +10,15 @@
 #include "discovery/directory/hosting_map.h"
 #include "discovery/directory/replicator_row.h"
 #include "discovery/directory/replicator_table.h"
+#include "discovery/registry/region.h"
 #include "registration/record.h"
 
 namespace holdfast::discovery {
 
 /// What a client asked for beside the key.
 struct AnswerWish {
-  std::uint64_t key_seed = 0;  ///< seed_of(key).
-  std::string const* region = nullptr;
+  std::uint64_t key_seed = 0;          ///< seed_of(key).
+  RegionWish const* region = nullptr;  ///< Null: anywhere.
   std::optional<registration::AddressKind> transport;
   PublicKey const* keyholder = nullptr;  ///< Null: any.
 };
@@ -29,7 +30,7 @@ struct RankedLine {
   RowText const* text = nullptr;
   std::int64_t left_ms = 0;
   std::uint64_t cost = 0;
-  std::uint32_t behind = 0;  ///< Other region, then busy: higher is later.
+  std::uint32_t behind = 0;  ///< Steps to the region wished, then busy: higher is later.
 };
 
 /// What was written.
@@ -46,7 +47,7 @@ struct WrittenAnswer {
 /// Rules:
 ///  1. A line counts if its replicator is in the table with the line's generation, and, where a keyholder is asked for, its
 ///     proof is by that one and not over.
-///  2. Order: the client's region, not busy, rendezvous cost, id; the addresses of one replicator in its own order.
+///  2. Order: nearness to the region wished, not busy, rendezvous cost, id; the addresses of one replicator in its own order.
 ///  3. `expires_in` is whole seconds of the lease, rounded down; who has less than one is left out.
 /// Not thread-safe; keeps its scratch memory. Nothing is allocated for sets of ordinary size.
 class AnswerWriter {

@@ -33,7 +33,7 @@ bool ActivationGate::may_bring_keys(HttpRequest const& request) const {
   return std::find(tokens_.begin(), tokens_.end(), sent) != tokens_.end();
 }
 
-Activator::Begun ActivationGate::begin(DiscoveryKey const& key, std::string const& region,
+Activator::Begun ActivationGate::begin(DiscoveryKey const& key, RegionWish const& region,
                                        HttpRequest const& request) {
   if (!may_bring_keys(request)) return Begun::NotAllowed;
   bool const is_new = !parts_.service.is_running(key);

@@ -38,7 +38,7 @@ class ActivationGate final : public Activator, public StoreWatcher {
 
   void set_tokens(std::vector<std::string> const& tokens);
 
-  Begun begin(DiscoveryKey const& key, std::string const& region,
+  Begun begin(DiscoveryKey const& key, RegionWish const& region,
               HttpRequest const& request) override;
 
   void on_lost() override {}

@@ -27,7 +27,7 @@ void ActivationService::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-ActivationTable::Begun ActivationService::begin(DiscoveryKey const& key, std::string region) {
+ActivationTable::Begun ActivationService::begin(DiscoveryKey const& key, RegionWish region) {
   MutexLock const lock(mutex_);
   ActivationTable::Begun const begun = table_.begin(key, std::move(region), steady_now());
   if (begun == ActivationTable::Begun::Started) changed_.notify_all();

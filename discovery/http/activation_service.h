@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <unordered_set>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "discovery/registry/activation.h"
 #include "discovery/registry/placement.h"
 #include "discovery/registry/record_store.h"
+#include "discovery/registry/region.h"
 
 namespace holdfast::discovery {
 
@@ -36,7 +36,7 @@ class ActivationService {
   /// Repeatable.
   void stop();
 
-  ActivationTable::Begun begin(DiscoveryKey const& key, std::string region);
+  ActivationTable::Begun begin(DiscoveryKey const& key, RegionWish region);
   bool is_running(DiscoveryKey const& key) const;
   /// The hosting set of a key changed.
   void on_hosting(DiscoveryKey const& key);

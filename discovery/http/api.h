@@ -8,6 +8,7 @@
 #include "discovery/http/own_urls.h"
 #include "discovery/http/replicator_routes.h"
 #include "discovery/registry/record_store.h"
+#include "discovery/registry/region.h"
 #include "serve/router.h"
 
 namespace holdfast::discovery {
@@ -26,6 +27,8 @@ class Api {
   Api(RecordStore& store, OwnUrls const& own_urls, ApiObserver& observer, std::string version,
       RegistrationParts parts = {});
 
+  /// Before add_routes(). Null: regions are not guessed.
+  void set_places(ClientPlaces const* places) { info_.set_places(places); }
   void add_routes(Router& router);
 
  private:

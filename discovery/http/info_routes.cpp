@@ -146,6 +146,7 @@ HttpResponse InfoRoutes::limits() const {
       {"self_test", parts_.tests != nullptr},
       {"lease", whole_seconds(store_.options().lease)},
       {"forget_after", whole_seconds(store_.options().forget_after)},
+      {"geoip", {{"on", places_ != nullptr}}},
       {"limits",
        {{"target_bytes", kTargetBytesMax},
         {"header_bytes", kHeaderBytesMax},
@@ -161,6 +162,7 @@ HttpResponse InfoRoutes::limits() const {
         {"hosts_per_key", store_.options().hosts_per_key_max},
         {"wait", kWaitMaxS},
         {"nonce_life", whole_seconds(store_.options().nonce_life)}}}};
+  if (places_ != nullptr) body["geoip"]["build_epoch"] = places_->built_unix_s();
   HttpResponse response =
       json_response(body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   response.headers.set("Cache-Control", "public, max-age=300");

@@ -8,6 +8,7 @@
 #include "discovery/http/own_urls.h"
 #include "discovery/http/replicator_routes.h"
 #include "discovery/registry/record_store.h"
+#include "discovery/registry/region.h"
 #include "serve/message.h"
 #include "serve/router.h"
 
@@ -25,6 +26,8 @@ class InfoRoutes {
         version_(std::move(version)),
         parts_(parts) {}
 
+  /// Before requests come. Null: regions are not guessed.
+  void set_places(ClientPlaces const* places) { places_ = places; }
   void add_routes(Router& router);
 
  private:
@@ -41,6 +44,7 @@ class InfoRoutes {
   OwnUrls own_urls_;
   std::string version_;
   RegistrationParts parts_;
+  ClientPlaces const* places_ = nullptr;
 };
 
 }  // namespace holdfast::discovery

@@ -43,7 +43,8 @@ std::string dumped(Json const& json) {
 
 }  // namespace
 
-void append_found_headers(DirectoryAnswer const& answer, bool is_not_modified, std::string& lines) {
+void append_found_headers(DirectoryAnswer const& answer, CacheScope scope, bool is_not_modified,
+                          std::string& lines) {
   std::array<char, kEtagBytes> const etag = etag_of(answer.hash);
   lines += "ETag: ";
   lines.append(etag.data(), etag.size());
@@ -52,7 +53,8 @@ void append_found_headers(DirectoryAnswer const& answer, bool is_not_modified, s
     append_number(lines, whole_seconds(*answer.degraded_for));
     lines += "\r\nWarning: 110 - \"Response is Stale\"";
   } else {
-    lines += "\r\nCache-Control: public, max-age=";
+    lines += scope == CacheScope::Public ? "\r\nCache-Control: public, max-age="
+                                         : "\r\nCache-Control: private, max-age=";
     append_number(lines, answer.least_left_s / 2);
   }
   lines += "\r\nVary: Accept\r\n";
@@ -146,6 +148,15 @@ std::string to_json(std::vector<TraceLine> const& trace) {
                    {"busy", line.is_busy},
                    {"expires_in", line.expires_in_s}});
   }
+  return dumped(out);
+}
+
+std::string to_json(ClientPlace const& place) {
+  Json out = Json::object();
+  if (std::string_view const country = text_of(place.country); !country.empty())
+    out["country"] = country;
+  if (std::string_view const continent = text_of(place.continent); !continent.empty())
+    out["continent"] = continent;
   return dumped(out);
 }
 

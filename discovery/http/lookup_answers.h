@@ -9,10 +9,17 @@
 #include "base/time.h"
 #include "discovery/directory/answer_writer.h"
 #include "discovery/directory/directory.h"
+#include "discovery/registry/region.h"
 #include "registration/problem.h"
 #include "serve/message.h"
 
 namespace holdfast::discovery {
+
+/// Whom an answer may be kept for.
+enum class CacheScope : std::uint8_t {
+  Public,
+  Private,  ///< It is for the client's address: no cache may give it to others.
+};
 
 /// Appends the header lines of an answer that was found, for 200 and 304: ETag, Cache-Control, Vary; Age and Warning for
 /// what is only known from before the store went away.
@@ -21,7 +28,8 @@ namespace holdfast::discovery {
 ///  1. The ETag is over everything in the answer but `expires_in`. A 304 says the present one in Holdfast-Expires-In.
 ///  2. max-age is at most half of the smallest `expires_in`. Who keeps an answer takes its age off `expires_in`.
 ///  3. A degraded answer is not to be stored.
-void append_found_headers(DirectoryAnswer const& answer, bool is_not_modified, std::string& lines);
+void append_found_headers(DirectoryAnswer const& answer, CacheScope scope, bool is_not_modified,
+                          std::string& lines);
 
 /// Whether the value of an If-None-Match field names the answer.
 bool matches_etag(std::string_view if_none_match, std::uint64_t hash);
@@ -39,6 +47,8 @@ void add_json_member(std::string& body, std::string_view name, std::string_view 
 
 /// [{"replicator":…,"verdict":"chosen",…}, …]
 std::string to_json(std::vector<TraceLine> const& trace);
+/// {"country":"br","continent":"sa"}, without what is not known.
+std::string to_json(ClientPlace const& place);
 /// [{"host":…,"port":…}, …]
 std::string to_json(std::vector<PeerEndpoint> const& peers);
 

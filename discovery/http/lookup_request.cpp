@@ -60,7 +60,8 @@ bool read_plain_item(std::string_view name, std::string_view value, unsigned& se
   seen |= 1U << at;
   switch (at) {
     case 0:
-      out.query.region = value;
+      out.has_region = true;
+      out.query.region.label = value;
       return value.size() <= registration::kLabelBytesMax;
     case 1:
       out.query.transport = registration::transport_from_name(value);
@@ -81,8 +82,11 @@ bool read_plain_item(std::string_view name, std::string_view value, unsigned& se
 }  // namespace
 
 std::optional<std::string> read_lookup_query(HttpRequest const& request, LookupRequest& out) {
-  out.query.region = request.query_value("region").value_or("");
-  if (out.query.region.size() > registration::kLabelBytesMax) return "region is too long";
+  if (std::optional<std::string> label = request.query_value("region"); label) {
+    out.has_region = true;
+    out.query.region.label = *std::move(label);
+  }
+  if (out.query.region.label.size() > registration::kLabelBytesMax) return "region is too long";
   if (std::optional<std::string> const name = request.query_value("transport"); name) {
     out.query.transport = registration::transport_from_name(*name);
     if (!out.query.transport) return "transport is tcp or ws";

@@ -16,6 +16,8 @@ inline constexpr std::uint64_t kLookupWaitMaxS = 60;
 /// GET or POST /project/{key}/sync, read.
 struct LookupRequest {
   LookupQuery query;
+  bool has_region = false;             ///< One was given, even an empty one: none is guessed.
+  bool is_guessed = false;             ///< The answer is for this client's address only.
   Duration wait = kLookupWaitDefault;  ///< How long it may be held while somebody takes the key on.
   bool with_trace = false;
   bool with_peers = false;

@@ -29,6 +29,10 @@ void refuse_fast(RateBudget const& budget, RateVerdict const& verdict, FastRespo
   }
 }
 
+CacheScope scope_of(LookupRequest const& lookup) {
+  return lookup.is_guessed ? CacheScope::Private : CacheScope::Public;
+}
+
 }  // namespace
 
 void LookupRoutes::add_routes(Router& router) {
@@ -44,8 +48,9 @@ void LookupRoutes::add_routes(Router& router) {
 }
 
 FastOutcome LookupRoutes::answer_fast(FastRequest const& request, FastResponse& response) {
-  std::optional<LookupRequest> const lookup = read_plain_lookup(request.param, request.query);
+  std::optional<LookupRequest> lookup = read_plain_lookup(request.param, request.query);
   if (!lookup) return FastOutcome::UseGeneralPath;
+  guess_region(request.peer, *lookup);
   Instant const now = parts_.clock();
   DirectoryAnswer const answer = parts_.directory.look_up_here(lookup->query, now, response.body);
   if (answer.status != DirectoryStatus::Found) return FastOutcome::UseGeneralPath;
@@ -61,7 +66,7 @@ FastOutcome LookupRoutes::answer_fast(FastRequest const& request, FastResponse& 
     response.status = 304;
     response.body.clear();
   }
-  append_found_headers(answer, is_not_modified, response.headers);
+  append_found_headers(answer, scope_of(*lookup), is_not_modified, response.headers);
   parts_.observer.on_lookup(std::nullopt);
   return FastOutcome::Answered;
 }
@@ -83,7 +88,14 @@ HttpOutcome LookupRoutes::answer(HttpRequest const& request) {
     return problem_response(
         problem_document(type, key ? *wrong : "a key is 64 hex digits or 52 z-base-32 characters"));
   }
+  guess_region(request.peer, lookup);
   return look(request, lookup, now);
+}
+
+void LookupRoutes::guess_region(PeerAddress const& peer, LookupRequest& lookup) const {
+  if (parts_.places == nullptr || lookup.has_region) return;
+  lookup.is_guessed = true;
+  if (peer.address) lookup.query.region.guessed = parts_.places->place_of(*peer.address);
 }
 
 HttpOutcome LookupRoutes::look(HttpRequest const& request, LookupRequest const& lookup,
@@ -202,9 +214,7 @@ HttpResponse LookupRoutes::found(HttpRequest const& request, LookupRequest const
   if (lookup.with_trace || lookup.with_peers) {
     response.body = std::move(body);
     response.headers.add("Cache-Control", "no-store");
-    if (lookup.with_trace) {
-      add_json_member(response.body, "trace", to_json(parts_.directory.trace(lookup.query, now)));
-    }
+    if (lookup.with_trace) add_trace(lookup, now, response.body);
     if (lookup.with_peers) {
       add_json_member(
           response.body, "peers",
@@ -221,9 +231,15 @@ HttpResponse LookupRoutes::found(HttpRequest const& request, LookupRequest const
     response.body = std::move(body);
   }
   std::string lines;
-  append_found_headers(answer, is_not_modified, lines);
+  append_found_headers(answer, scope_of(lookup), is_not_modified, lines);
   add_header_lines(response, lines);
   return response;
+}
+
+void LookupRoutes::add_trace(LookupRequest const& lookup, Instant now, std::string& body) {
+  if (lookup.is_guessed)
+    add_json_member(body, "client_region", to_json(lookup.query.region.guessed));
+  add_json_member(body, "trace", to_json(parts_.directory.trace(lookup.query, now)));
 }
 
 HttpResponse LookupRoutes::refused(HttpRequest const& request, LookupRequest const& lookup,
@@ -243,7 +259,7 @@ HttpResponse LookupRoutes::refused(HttpRequest const& request, LookupRequest con
   parts_.observer.on_lookup(problem.type);
   HttpResponse response = problem_response(problem);
   if (lookup.with_trace) {
-    add_json_member(response.body, "trace", to_json(parts_.directory.trace(lookup.query, now)));
+    add_trace(lookup, now, response.body);
   } else if (is_unknown && parts_.activator == nullptr) {
     response.headers.set("Cache-Control", std::string(kUnknownCache));
   }

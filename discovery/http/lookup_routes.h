@@ -27,7 +27,7 @@ class Activator {
   };
   virtual ~Activator() = default;
   /// Called on an event loop for each request and each time it is looked at again; must not block.
-  virtual Begun begin(DiscoveryKey const& key, std::string const& region,
+  virtual Begun begin(DiscoveryKey const& key, RegionWish const& region,
                       HttpRequest const& request) = 0;
 };
 
@@ -48,6 +48,7 @@ class LookupRoutes {
     ApiObserver& observer;
     Duration lease;
     std::function<Instant()> clock;
+    ClientPlaces const* places = nullptr;  ///< Null: regions are not guessed.
     Activator* activator = nullptr;
   };
   /// What `parts` names must outlive this.
@@ -64,6 +65,8 @@ class LookupRoutes {
   /// Fetch or Wait: hold the request, unless it may not be held (any longer).
   HttpOutcome hold(HttpRequest const& request, LookupRequest const& lookup,
                    DirectoryAnswer const& answer, Instant now);
+  /// Where the client seems to be, unless it said where it wants its endpoints.
+  void guess_region(PeerAddress const& peer, LookupRequest& lookup) const;
   /// UnknownKey: see whether somebody takes it on. Returns: nothing if it stays unknown.
   std::optional<HttpOutcome> activate(HttpRequest const& request, LookupRequest const& lookup,
                                       Instant now);
@@ -71,6 +74,8 @@ class LookupRoutes {
                      DirectoryAnswer const& answer, std::string body, Instant now);
   HttpResponse refused(HttpRequest const& request, LookupRequest const& lookup,
                        DirectoryAnswer const& answer, Instant now);
+  /// Puts what was guessed and why each host is or is not given into the JSON object `body`.
+  void add_trace(LookupRequest const& lookup, Instant now, std::string& body);
   /// Charges a budget. Returns: the 429, if it is used up and the request was not held before.
   std::optional<HttpResponse> over_budget(HttpRequest const& request, RateKind kind, Instant now);
   HttpOutcome wait_for(HttpRequest const& request, LookupRequest const& lookup, Instant now);

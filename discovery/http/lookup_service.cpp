@@ -27,7 +27,8 @@ LookupService::LookupService(RecordStore& store, ApiObserver& observer,
                .limiter = limiter_,
                .observer = observer,
                .lease = store.options().lease,
-               .clock = clock}),
+               .clock = clock,
+               .places = options.places}),
       peers_(store, limiter_, clock) {}
 
 LookupFigures LookupService::figures() {

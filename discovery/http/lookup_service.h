@@ -14,6 +14,7 @@
 #include "discovery/http/rate_limiter.h"
 #include "discovery/probe/steady_clock.h"
 #include "discovery/registry/record_store.h"
+#include "discovery/registry/region.h"
 #include "serve/router.h"
 
 namespace holdfast::discovery {
@@ -22,6 +23,7 @@ struct LookupServiceOptions {
   DirectoryOptions directory{};  ///< `lease` is taken from the store.
   LookupFetcherOptions fetcher{};
   RateLimiterOptions limits{};
+  ClientPlaces const* places = nullptr;  ///< Outlives the service; null: regions are not guessed.
 };
 
 /// What the look-up path counts.

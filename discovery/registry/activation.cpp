@@ -16,7 +16,7 @@ void ActivationTable::rest(DiscoveryKey const& key, Entry& entry, Instant now) {
   schedule(key, entry, State::Resting, now + options_.rest_after_failure);
 }
 
-ActivationTable::Begun ActivationTable::begin(DiscoveryKey const& key, std::string region,
+ActivationTable::Begun ActivationTable::begin(DiscoveryKey const& key, RegionWish region,
                                               Instant now) {
   auto const known = running_.find(key);
   if (known != running_.end()) {

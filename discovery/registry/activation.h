@@ -5,13 +5,13 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "base/time.h"
 #include "crypto/hash.h"
 #include "crypto/keys.h"
+#include "discovery/registry/region.h"
 
 namespace holdfast::discovery {
 
@@ -56,14 +56,14 @@ class ActivationTable {
   /// What has to be done for a key: choose somebody who was not tried, and claim the key for it.
   struct Step {
     DiscoveryKey key;
-    std::string region;  ///< The first client's; may be empty.
+    RegionWish region;  ///< The first client's.
     std::set<PublicKey> tried;
     std::optional<PublicKey> instead_of;  ///< Who holds the claim, as far as is known.
   };
 
   explicit ActivationTable(ActivationOptions const& options) : options_(options) {}
 
-  Begun begin(DiscoveryKey const& key, std::string region, Instant now);
+  Begun begin(DiscoveryKey const& key, RegionWish region, Instant now);
   /// Returns: the next key to work on; each is given once until an on_…() call about it.
   std::optional<Step> next_step(Instant now);
   /// The store said who is to take on the key: the one we chose, or another instance's choice.
@@ -82,7 +82,7 @@ class ActivationTable {
   enum class State : std::uint8_t { Choosing, Claiming, Confirming, Resting };
   struct Entry {
     State state = State::Choosing;
-    std::string region;
+    RegionWish region;
     Instant give_up_at;
     Instant due;  ///< As in due_; not while Claiming.
     std::set<PublicKey> tried;

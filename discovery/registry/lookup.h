@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "crypto/keys.h"
+#include "discovery/registry/region.h"
 #include "registration/api.h"
 
 namespace holdfast::discovery {
@@ -14,7 +14,7 @@ namespace holdfast::discovery {
 /// GET /project/{key}/sync, its parameters parsed. Never stored, never logged.
 struct LookupQuery {
   DiscoveryKey key;
-  std::string region;
+  RegionWish region;
   std::optional<registration::AddressKind> transport;
   std::optional<PublicKey> keyholder;
 };

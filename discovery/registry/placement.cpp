@@ -72,15 +72,15 @@ bool has(std::vector<PublicKey> const& ids, PublicKey const& id) {
 /// A candidate that can be taken, with what it is ordered by.
 struct Ranked {
   std::size_t at;
-  bool is_new;  ///< Does not have the key already, or is busy.
-  bool is_elsewhere;
+  bool is_new;          ///< Does not have the key already, or is busy.
+  std::uint32_t steps;  ///< To the region that is wished.
   bool is_busy;
   std::uint64_t cost;
   PublicKey const* id;
 
   bool operator<(Ranked const& other) const {
-    return std::tie(is_new, is_elsewhere, is_busy, cost, *id) <
-           std::tie(other.is_new, other.is_elsewhere, other.is_busy, other.cost, *other.id);
+    return std::tie(is_new, steps, is_busy, cost, *id) <
+           std::tie(other.is_new, other.steps, other.is_busy, other.cost, *other.id);
   }
 };
 
@@ -88,7 +88,7 @@ Ranked rank(PlacementQuery const& query, std::uint64_t key_seed, Candidate const
             std::size_t at) {
   return {.at = at,
           .is_new = candidate.is_busy || !has(query.current, candidate.id),
-          .is_elsewhere = !query.region.empty() && candidate.region != query.region,
+          .steps = query.region.steps_to(candidate.region),
           .is_busy = candidate.is_busy,
           .cost = cost_of(key_seed, candidate.seed, candidate.weight),
           .id = &candidate.id};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "crypto/keys.h"
+#include "discovery/registry/region.h"
 
 namespace holdfast::discovery {
 
@@ -66,7 +67,7 @@ struct Candidate {
 
 struct PlacementQuery {
   DiscoveryKey key;
-  std::string region;  ///< Candidates there come first; may be empty.
+  RegionWish region;  ///< Candidates there come first.
   std::size_t replicas = 2;
   std::vector<PublicKey>
       current;  ///< Who has it already: stays while it can be taken and is not busy.

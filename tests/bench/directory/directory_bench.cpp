@@ -152,7 +152,7 @@ void whole_request(benchmark::State& state) {
     auto const request = read_plain_lookup(keys[next++ & (keys.size() - 1)], {});
     DirectoryAnswer const answer = registry.directory.look_up_here(request->query, kNow, body);
     benchmark::DoNotOptimize(limiter.charge(client, RateKind::Found, kNow));
-    append_found_headers(answer, false, headers);
+    append_found_headers(answer, CacheScope::Public, false, headers);
     benchmark::DoNotOptimize(headers.data());
   }
   state.SetItemsProcessed(state.iterations());

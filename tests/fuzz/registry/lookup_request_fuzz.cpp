@@ -41,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     HOLDFAST_CHECK(parsed.ok() && *parsed == plain->query.key);
     HOLDFAST_CHECK(!read_lookup_query(general_request(query), general));
     HOLDFAST_CHECK(general.query.region == plain->query.region);
+    HOLDFAST_CHECK(general.has_region == plain->has_region);
     HOLDFAST_CHECK(general.query.transport == plain->query.transport);
     HOLDFAST_CHECK(general.query.keyholder == plain->query.keyholder);
     HOLDFAST_CHECK(general.wait == plain->wait);
@@ -49,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   DirectoryAnswer answer;
   answer.hash = size;
   std::string lines;
-  append_found_headers(answer, false, lines);
+  append_found_headers(answer, CacheScope::Public, false, lines);
   std::string const etag = lines.substr(6, 18);
   matches_etag(text, answer.hash);
   HOLDFAST_CHECK(matches_etag("\"x\", " + etag, answer.hash));

@@ -121,6 +121,37 @@ TEST(Answer, TheRegionComesFirst) {
   }
 }
 
+TEST(Answer, TheGuessedCountryComesFirstThenItsContinent) {
+  World world;
+  for (Byte const number : bytes_to(6)) {
+    world.add(number, {.region = number == 4 ? "BR" : number == 2 ? "sa" : "us"});
+  }
+  for (Byte key = 1; key <= 10; ++key) {
+    world.list(key, bytes_to(6));
+    LookupQuery query = World::query_of(key);
+    query.region.guessed = {.country = {'b', 'r'}, .continent = {'s', 'a'}};
+    world.ask(query);
+    ASSERT_EQ(world.endpoints().size(), 6u);
+    EXPECT_EQ(world.endpoints()[0].region, "BR");
+    EXPECT_EQ(world.endpoints()[1].region, "sa");
+    query.region.label = "us";
+    world.ask(query);
+    EXPECT_EQ(world.endpoints()[0].region, "us") << "what is asked for counts";
+  }
+}
+
+TEST(Answer, AGuessThatNobodyMatchesChangesNothing) {
+  World world;
+  for (Byte const number : bytes_to(6)) world.add(number, {.region = "us"});
+  world.list(1, bytes_to(6));
+  world.ask(1);
+  auto const order = world.order();
+  LookupQuery query = World::query_of(1);
+  query.region.guessed = {.country = {'b', 'r'}, .continent = {'s', 'a'}};
+  world.ask(query);
+  EXPECT_EQ(world.order(), order);
+}
+
 TEST(Answer, ABusyNodeComesAfterTheOthersOfItsRegion) {
   World world;
   for (Byte const number : bytes_to(4)) world.add(number);

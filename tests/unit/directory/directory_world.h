@@ -122,7 +122,7 @@ class World {
   static LookupQuery query_of(Byte key, std::string region = {}) {
     LookupQuery query;
     query.key = key_of(key);
-    query.region = std::move(region);
+    query.region.label = std::move(region);
     return query;
   }
   std::vector<registration::Endpoint> endpoints() const {

@@ -82,14 +82,14 @@ TEST_F(ActivationServiceTest, AssignsAnUnknownKeyToTheFirstOfItsOrder) {
       watched_, [this] { return candidates_; }, ActivationOptions{});
   std::future<PublicKey> assigned = watched_.next_assignment();
   service.start();
-  EXPECT_EQ(service.begin(key_of(1), ""), ActivationTable::Begun::Started);
+  EXPECT_EQ(service.begin(key_of(1), {}), ActivationTable::Begun::Started);
   PublicKey const id = wait_for(assigned);
   PlacementQuery query;
   query.key = key_of(1);
   query.replicas = 1;
   EXPECT_EQ(id, (*candidates_)[place(query, *candidates_).chosen.front()].id);
   EXPECT_EQ(store_->assignments_of(id, 0, 10)->keys, std::vector<DiscoveryKey>{key_of(1)});
-  EXPECT_EQ(service.begin(key_of(1), ""), ActivationTable::Begun::Joined);
+  EXPECT_EQ(service.begin(key_of(1), {}), ActivationTable::Begun::Joined);
 }
 
 TEST_F(ActivationServiceTest, ASilentReplicatorIsFollowedByTheOther) {
@@ -97,7 +97,7 @@ TEST_F(ActivationServiceTest, ASilentReplicatorIsFollowedByTheOther) {
       watched_, [this] { return candidates_; }, options());
   std::future<PublicKey> first = watched_.next_assignment();
   service.start();
-  service.begin(key_of(1), "");
+  service.begin(key_of(1), {});
   PublicKey const silent = wait_for(first);
   std::future<PublicKey> second = watched_.next_assignment();
   EXPECT_NE(wait_for(second), silent);
@@ -108,14 +108,14 @@ TEST_F(ActivationServiceTest, AListedKeyEndsItsActivation) {
       watched_, [this] { return candidates_; }, ActivationOptions{});
   std::future<PublicKey> assigned = watched_.next_assignment();
   service.start();
-  service.begin(key_of(1), "");
+  service.begin(key_of(1), {});
   PublicKey const id = wait_for(assigned);
   registration::ProjectsRequest listing;
   listing.add = {{key_of(1), std::nullopt}};
   ASSERT_TRUE(store_->change_projects(id, listing).ok());
   service.on_hosting(key_of(1));
   while (service.counters().confirmed == 0) std::this_thread::yield();
-  EXPECT_EQ(service.begin(key_of(1), ""), ActivationTable::Begun::Started);
+  EXPECT_EQ(service.begin(key_of(1), {}), ActivationTable::Begun::Started);
 }
 
 TEST_F(ActivationServiceTest, WithNobodyToAskTheKeyRests) {
@@ -123,9 +123,9 @@ TEST_F(ActivationServiceTest, WithNobodyToAskTheKeyRests) {
       watched_, [] { return std::make_shared<std::vector<Candidate> const>(); },
       ActivationOptions{});
   service.start();
-  service.begin(key_of(1), "");
+  service.begin(key_of(1), {});
   while (service.counters().failed == 0) std::this_thread::yield();
-  EXPECT_EQ(service.begin(key_of(1), ""), ActivationTable::Begun::Resting);
+  EXPECT_EQ(service.begin(key_of(1), {}), ActivationTable::Begun::Resting);
 }
 
 }  // namespace

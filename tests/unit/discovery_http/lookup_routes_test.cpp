@@ -76,7 +76,7 @@ class SlowStore final : public RecordStoreDouble {
 
 class FakeActivator final : public Activator {
  public:
-  Begun begin(DiscoveryKey const&, std::string const&, HttpRequest const&) override {
+  Begun begin(DiscoveryKey const&, RegionWish const&, HttpRequest const&) override {
     ++asked;
     return begun;
   }
@@ -425,6 +425,97 @@ TEST_F(LookupActivationTest, WhoAsksForAKeyholderGetsNoVolunteer) {
   activator.begun = Activator::Begun::Waiting;
   EXPECT_EQ(get(path_of(7), "keyholder=" + pair_of(9).public_key.hex()).status, 404);
   EXPECT_EQ(activator.asked, 0);
+}
+
+/// 203.0.113.7 is in Brazil, nobody knows where others are.
+class FakePlaces final : public ClientPlaces {
+ public:
+  ClientPlace place_of(IpAddress const& address) const override {
+    if (address != IpAddress::v4({203, 0, 113, 7})) return {};
+    return {.country = {'b', 'r'}, .continent = {'s', 'a'}};
+  }
+  std::uint64_t built_unix_s() const override { return 1; }
+};
+FakePlaces const kPlaces;
+
+class LookupGuessTest : public LookupRoutesTest {
+ protected:
+  LookupGuessTest() : LookupRoutesTest({.places = &kPlaces}) {
+    for (Byte number = 1; number <= 8; ++number) {
+      add_node(number, number == 8 ? "BR" : number == 7 ? "sa" : "us");
+      list(number, 7);
+    }
+  }
+  std::vector<std::string> regions(std::string const& query, std::string const& from) {
+    HttpResponse const response = held.answer(router, request(path_of(7), query, from));
+    std::vector<std::string> out;
+    for (auto const& each : registration::lookup_answer_from_json(response.body)->endpoints)
+      out.push_back(each.region);
+    return out;
+  }
+  static constexpr char kBrazilian[] = "203.0.113.7";
+  static constexpr char kStranger[] = "203.0.113.8";
+};
+
+TEST_F(LookupGuessTest, TheClientsCountryComesFirstThenItsContinent) {
+  std::vector<std::string> const found = regions("", kBrazilian);
+  EXPECT_EQ(found[0], "BR");
+  EXPECT_EQ(found[1], "sa");
+  EXPECT_EQ(regions("", kStranger), regions("region=", kBrazilian)) << "no guess, no order";
+}
+
+TEST_F(LookupGuessTest, WhatIsAskedForCounts) {
+  EXPECT_EQ(regions("region=us", kBrazilian)[0], "us");
+  EXPECT_EQ(regions("region=us", kBrazilian), regions("region=us", kStranger));
+}
+
+TEST_F(LookupGuessTest, BothWaysGuessAlike) {
+  regions("", kStranger);
+  for (char const* const from : {kBrazilian, kStranger}) {
+    for (char const* const query : {"", "region=us", "region=", "transport=tcp"}) {
+      std::optional<FastResponse> const fast = get_fast(path_of(7), query, {}, from);
+      HttpResponse const slow = held.answer(router, request(path_of(7), query, from));
+      ASSERT_TRUE(fast) << query;
+      EXPECT_EQ(fast->body, slow.body) << query;
+      EXPECT_EQ(fast->headers, lines_of(slow)) << query;
+    }
+  }
+}
+
+TEST_F(LookupGuessTest, AnAnswerForAnAddressIsKeptForNobodyElse) {
+  for (char const* const from : {kBrazilian, kStranger}) {
+    HttpResponse const guessed = held.answer(router, request(path_of(7), "", from));
+    EXPECT_EQ(guessed.headers.get("Cache-Control"), "private, max-age=30");
+    HttpResponse const asked = held.answer(router, request(path_of(7), "region=us", from));
+    EXPECT_EQ(asked.headers.get("Cache-Control"), "public, max-age=30");
+    HttpResponse const anywhere = held.answer(router, request(path_of(7), "region=", from));
+    EXPECT_EQ(anywhere.headers.get("Cache-Control"), "public, max-age=30");
+  }
+}
+
+TEST_F(LookupGuessTest, WhoGotAnotherOrderGetsAnotherETag) {
+  HttpResponse const here = held.answer(router, request(path_of(7), "", kBrazilian));
+  HttpRequest elsewhere = request(path_of(7), "", kStranger);
+  elsewhere.headers.add("If-None-Match", std::string(*here.headers.get("ETag")));
+  EXPECT_EQ(held.answer(router, elsewhere).status, 200);
+}
+
+TEST_F(LookupGuessTest, ATraceTellsTheGuess) {
+  auto const traced = [&](std::string const& query, char const* from) {
+    return nlohmann::json::parse(held.answer(router, request(path_of(7), query, from)).body);
+  };
+  nlohmann::json const body = traced("trace=1", kBrazilian);
+  EXPECT_EQ(body["client_region"], (nlohmann::json{{"country", "br"}, {"continent", "sa"}}));
+  EXPECT_EQ(body["trace"][0]["region"], "BR");
+  EXPECT_EQ(traced("trace=1", kStranger)["client_region"], nlohmann::json::object());
+  EXPECT_FALSE(traced("trace=1&region=us", kBrazilian).contains("client_region"));
+}
+
+TEST_F(LookupRoutesTest, WithoutAFileNothingIsGuessed) {
+  add_node(1);
+  list(1, 7);
+  nlohmann::json const body = nlohmann::json::parse(get(path_of(7), "trace=1").body);
+  EXPECT_FALSE(body.contains("client_region"));
 }
 
 class LookupLimitsTest : public LookupRoutesTest {

@@ -86,11 +86,22 @@ TEST(Place, OrderOfCandidatesDoesNotMatter) {
   SeededRng rng(5);
   for (std::uint64_t key = 0; key < 50; ++key) {
     PlacementQuery query = query_of(key, 4);
-    query.region = "eu";
+    query.region.label = "eu";
     std::vector<PublicKey> const first = chosen(query, all);
     for (std::size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[rng.below(i)]);
     ASSERT_EQ(chosen(query, all), first);
   }
+}
+
+TEST(Place, TheGuessedCountryThenTheContinentThenTheRest) {
+  std::vector<Candidate> all = fleet(30);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    all[i].region = i % 10 == 0 ? "BR" : i % 10 == 1 ? "sa" : "us";
+  PlacementQuery query = query_of(1, 7);
+  query.region.guessed = {.country = {'b', 'r'}, .continent = {'s', 'a'}};
+  std::vector<std::string> regions;
+  for (std::size_t const at : place(query, all).chosen) regions.push_back(all[at].region);
+  EXPECT_EQ(regions, (std::vector<std::string>{"BR", "BR", "BR", "sa", "sa", "sa", "us"}));
 }
 
 TEST(Place, ALeaveMovesOnlyTheKeysOfTheOneThatLeft) {
@@ -136,7 +147,7 @@ TEST(Place, TheRegionComesFirstAndTheRestFillsUp) {
   std::vector<Candidate> all = fleet(10);
   all[7].region = "eu";
   PlacementQuery query = query_of(1);
-  query.region = "eu";
+  query.region.label = "eu";
   std::vector<PublicKey> const ids = chosen(query, all);
   ASSERT_EQ(ids.size(), 2u);
   EXPECT_EQ(ids[0], all[7].id);
