@@ -12,5 +12,10 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(prometheus_core REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+# Optional: without it, holdfast-discovery has no --geoip.
+pkg_check_modules(maxminddb IMPORTED_TARGET libmaxminddb)
+if(NOT maxminddb_FOUND)
+  add_library(PkgConfig::maxminddb INTERFACE IMPORTED)
+endif()
 # hiredis asks for _FILE_OFFSET_BITS=64, which its interface does not need and which keeps precompiled headers from being used.
 set_property(TARGET PkgConfig::hiredis PROPERTY INTERFACE_COMPILE_OPTIONS "")

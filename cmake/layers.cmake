@@ -31,8 +31,9 @@ set(holdfast_uses_discovery_registry holdfast::registration)
 set(holdfast_uses_discovery_store holdfast::discovery_registry PkgConfig::hiredis Boost::headers Threads::Threads)
 set(holdfast_uses_discovery_probe holdfast::discovery_registry holdfast::wire Boost::headers Threads::Threads)
 set(holdfast_uses_discovery_directory holdfast::discovery_registry Threads::Threads)
+set(holdfast_uses_discovery_geo holdfast::discovery_registry holdfast::serve PkgConfig::maxminddb Threads::Threads)
 set(holdfast_uses_discovery_http holdfast::discovery_directory holdfast::discovery_probe holdfast::serve nlohmann_json::nlohmann_json)
-set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery_http holdfast::config PkgConfig::prometheus_core CLI11::CLI11
+set(holdfast_uses_discovery_server holdfast::discovery_store holdfast::discovery_geo holdfast::discovery_http holdfast::config PkgConfig::prometheus_core CLI11::CLI11
     spdlog::spdlog)
 set(holdfast_uses_holdfast-discovery holdfast::discovery_server)
 

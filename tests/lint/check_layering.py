@@ -27,6 +27,7 @@ THIRD_PARTY = [
     (r"(spdlog|fmt)/", {"spdlog::spdlog"}),
     (r"hiredis/", {"PkgConfig::hiredis"}),
     (r"prometheus/", {"PkgConfig::prometheus_core"}),
+    (r"maxminddb\.h$", {"PkgConfig::maxminddb"}),
 ]
 SYSTEM = re.compile(
     r"^((sys|netinet|arpa|net|linux)/|(unistd|fcntl|poll|netdb|signal|pthread|termios|dirent|sched|time|errno|ifaddrs)\.h$)")
