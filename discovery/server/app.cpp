@@ -45,6 +45,7 @@ Result<void> App::start() {
       Registrations::make(settings_, *store_, metrics_);
   if (!registrations) return Unexpected(registrations.error());
   registrations_ = *std::move(registrations);
+  if (Result<void> const opened = open_places(); !opened) return opened;
   if (Result<void> const opened = open_lookups(); !opened) return opened;
   std::vector<StoreWatcher*> watchers = lookups_->watchers();
   watchers.push_back(activations_->watcher());
@@ -82,8 +83,27 @@ Result<void> App::open_bare_store() {
   return {};
 }
 
+Result<void> App::open_places() {
+  if (settings_.geoip.empty()) return {};
+  Result<std::unique_ptr<GeoPlaces>> opened = GeoPlaces::open(settings_.geoip);
+  if (!opened) return Unexpected(ErrorCode::Malformed, "--geoip: " + opened.error().detail);
+  places_ = *std::move(opened);
+  spdlog::info("regions are guessed by {}, built at Unix time {}", places_->type(),
+               places_->built_unix_s());
+  places_->start([this](Result<void> const& read) { log_places(read); });
+  return {};
+}
+
+void App::log_places(Result<void> const& read) const {
+  if (read)
+    spdlog::info("the --geoip file is read again, built at Unix time {}", places_->built_unix_s());
+  else
+    spdlog::error("the --geoip file stays as it was: {}", read.error().detail);
+}
+
 Result<void> App::open_lookups() {
   LookupServiceOptions options;
+  options.places = places_.get();
   options.limits.mode = *rate_mode_from_name(settings_.rate_limit);
   // A lab measures and breaks things from one address.
   Result<std::vector<IpNetwork>> lab = parse_networks(settings_.probe_allow, "--probe-allow");
@@ -126,6 +146,7 @@ Result<OwnUrls> App::start_public() {
   RegistrationParts parts = registrations_->parts();
   parts.limiter = &lookups_->limiter();
   api_ = std::make_unique<Api>(*store_, *own_urls, metrics_, kVersion, parts);
+  api_->set_places(places_.get());
   api_->add_routes(router_);
   lookups_->add_routes(router_, activations_->activator());
   notified_ = public_.get();
@@ -198,7 +219,8 @@ std::string App::metrics_text() const {
                         .server = public_->counters(),
                         .leases = registrations_->counts(),
                         .activations = activations_->counters(),
-                        .lookups = lookups_->figures()});
+                        .lookups = lookups_->figures(),
+                        .places = places_ ? std::optional(places_->figures()) : std::nullopt});
 }
 
 void App::reload() {
@@ -210,6 +232,7 @@ void App::reload() {
     spdlog::error("the token, allow and ban lists stay as they were: {}", read.error().detail);
   if (Result<void> const read = activations_->reload(); !read)
     spdlog::error("the tokens for new keys stay as they were: {}", read.error().detail);
+  if (places_ != nullptr) log_places(places_->reload());
 }
 
 bool App::store_answers() const { return store_->now_unix_ms().ok(); }
@@ -225,6 +248,7 @@ void App::drain() {
   registrations_->stop();
   activations_->stop();
   lookups_->stop();
+  if (places_ != nullptr) places_->stop();
 }
 
 }  // namespace holdfast::discovery

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "discovery/geo/geo_places.h"
 #include "discovery/http/api.h"
 #include "discovery/http/lookup_service.h"
 #include "discovery/http/operator_routes.h"
@@ -51,6 +52,9 @@ class App {
   bool store_answers() const;
   /// Errors: Malformed, NotFound (lists and tokens).
   Result<void> open_lookups();
+  void log_places(Result<void> const& read) const;
+  /// Errors: those of GeoFile::open().
+  Result<void> open_places();
   void notify(std::string const& event);
 
   Settings settings_;
@@ -58,6 +62,7 @@ class App {
   Metrics metrics_;
   std::unique_ptr<WatcherFan> watchers_;
   std::unique_ptr<RecordStore> store_;
+  std::unique_ptr<GeoPlaces> places_;  ///< Null without --geoip.
   std::unique_ptr<LookupService> lookups_;
   std::unique_ptr<Activations> activations_;
   Router router_;

@@ -107,6 +107,18 @@ prometheus::MetricFamily lease_family(LeaseCounts const& leases) {
   return out;
 }
 
+std::vector<prometheus::MetricFamily> geoip_families(std::optional<GeoFigures> const& places) {
+  auto const gauge = [](char const* name, char const* help, std::uint64_t value) {
+    return family(name, help, prometheus::MetricType::Gauge, static_cast<double>(value));
+  };
+  GeoFigures const figures = places.value_or(GeoFigures{});
+  return {gauge("geoip_on", "Whether the regions of clients are guessed", places ? 1 : 0),
+          gauge("geoip_build_epoch", "When the file of countries was built, in Unix seconds",
+                figures.built_unix_s),
+          labelled("geoip_reloads_total", "Readings of the file after the first", "outcome",
+                   {{"used", figures.reloads}, {"kept-old", figures.failures}})};
+}
+
 std::vector<prometheus::MetricFamily> activation_families(ActivationCounters const& counters) {
   auto const counter = [](char const* name, char const* help, std::uint64_t value) {
     return family(name, help, prometheus::MetricType::Counter, static_cast<double>(value));
@@ -232,6 +244,8 @@ std::string Metrics::text(Now const& now) const {
   for (prometheus::MetricFamily& more : activation_families(now.activations))
     families.push_back(std::move(more));
   for (prometheus::MetricFamily& more : lookup_families(now.lookups))
+    families.push_back(std::move(more));
+  for (prometheus::MetricFamily& more : geoip_families(now.places))
     families.push_back(std::move(more));
   return prometheus::TextSerializer().Serialize(families);
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "discovery/geo/geo_places.h"
 #include "discovery/http/lookup_service.h"
 #include "discovery/http/observer.h"
 #include "discovery/probe/probe_target.h"
@@ -49,6 +50,7 @@ class Metrics final : public ApiObserver, public StoreObserver {
     LeaseCounts leases;
     ActivationCounters activations;
     LookupFigures lookups;
+    std::optional<GeoFigures> places;  ///< Nothing: regions are not guessed.
   };
   /// What GET /metrics answers.
   std::string text(Now const& now) const;

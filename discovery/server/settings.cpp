@@ -26,7 +26,7 @@ Output:
 
 Signals:
   SIGTERM, SIGINT   drain: not ready, no new connections, finish requests in hand; a second one stops at once
-  SIGHUP            read the certificate and the token, allow and ban lists again; the old ones stay on failure
+  SIGHUP            read the certificate, the token, allow and ban lists and the --geoip file again; the old ones stay on failure
 
 Files in the state directory:
   tls-cert.pem, tls-key.pem      the certificate that is made without --tls-cert; keep them, clients pin it
@@ -59,6 +59,10 @@ void add_settings(CommandLine& line, Settings& settings) {
            "open");
   line.add("new-keys-token", settings.new_keys_token, "FILE",
            "Tokens, one to a line, that clients send as Authorization: Bearer TOKEN");
+  line.add("geoip", settings.geoip, "FILE",
+           "Countries of addresses (MaxMind DB); look-ups without region= are answered with the "
+           "nodes of the client's "
+           "country, then continent, first");
   line.group("Registration");
   line.add_choice("registration", settings.registration, {"open", "token", "allow-list", "invite"},
                   "Who may register a replicator");

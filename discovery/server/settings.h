@@ -22,6 +22,7 @@ struct Settings {
   std::string state_dir;
   Duration lease{60'000};
   std::uint64_t workers = 16;
+  std::string geoip;
   std::string rate_limit = "enforce";
   std::uint64_t loops = 0;  ///< 0: one for each core.
   std::vector<std::string> trusted_proxies;
