@@ -94,7 +94,7 @@ void EventLoop::settle(Session& session, Next next) {
     if (!busy) set_phase(session, Phase::Writing);
     return watch(session, /*for_writing=*/true);
   }
-  if (session.closing) return finish(session);
+  if (session.closing && session.phase != Phase::Lingering) return finish(session);
   if (next == Next::Continue) again_.push_back(session.id);
   after_answers(session);
 }

@@ -27,6 +27,13 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+/// Those of RFC 9110 and PATCH; the library refuses others as malformed.
+bool is_known_method(std::string_view method) {
+  constexpr std::array<std::string_view, 9> kKnown = {
+      "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH"};
+  return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end();
+}
+
 bool is_dropped(std::string const& name) {
   constexpr std::array<std::string_view, 9> kDropped = {
       "accept-encoding", "range",      "if-range",   "expect",          "remote_addr",
@@ -88,8 +95,9 @@ bool RequestCollector::check_request_line(std::string_view line) {
     return refuse(400, "The request line is malformed"), false;
   method_ = std::string(line.substr(0, first));
   if (!is_token(method_)) return refuse(400, "The method is malformed"), false;
-  return check_target(line.substr(first + 1, last - first - 1)) &&
-         check_version(line.substr(last + 1));
+  if (!check_version(line.substr(last + 1))) return false;
+  if (!is_known_method(method_)) return refuse(501, "This method is not known here"), false;
+  return check_target(line.substr(first + 1, last - first - 1));
 }
 
 bool RequestCollector::check_target(std::string_view target) {

@@ -47,7 +47,7 @@ struct ServerOptions {
 
 /// Why a request was answered before any handler saw it, or a connection not served.
 enum class Refusal : std::uint8_t {
-  Malformed,      ///< 400, 411, 505
+  Malformed,      ///< 400, 411, 501, 505
   TooSlow,        ///< 408, or no answer at all
   TooLarge,       ///< 413
   TargetTooLong,  ///< 414

@@ -136,6 +136,23 @@ TEST_F(EventLoopTest, AClientThatAsksBeforeItSendsIsToldToGoOn) {
   EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 413 "));
 }
 
+// The first pause of the sender used to end the connection, and a reset took the answer with it.
+TEST_F(EventLoopTest, ARefusalReachesAClientThatSendsOnMuchLater) {
+  router_.add("PUT", "/items", [](HttpRequest const&) { return HttpResponse{}; },
+              {.body_bytes_max = 100});
+  start();
+  RawClient client(server_->port());
+  client.send("PUT /items HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+  EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 413 "));
+  EXPECT_EQ(client.answer(), "") << "the server says that nothing more comes";
+  for (int i = 0; i < 50; ++i) {
+    for (int j = 0; j < 20; ++j) std::this_thread::yield();
+    ASSERT_EQ(::send(client.socket(), "x", 1, MSG_NOSIGNAL), 1) << "reset at " << i;
+  }
+  client.finish_sending();
+  EXPECT_TRUE(eventually([&] { return server_->counters().connections_open == 0; }));
+}
+
 TEST_F(EventLoopTest, AnswersThatAreNotReadArePiledUpNoHigherThanTheBound) {
   router_.add("GET", "/large/{n}", [](HttpRequest const&) { return HttpResponse{}; },
               {.on_loop = true});

@@ -158,6 +158,10 @@ TEST_F(RequestCollectorTest, RequestLinesMustBePlain) {
   EXPECT_EQ(refusal_of("GET / http/1.1\r\nHost: a\r\n\r\n"), 400);
   EXPECT_EQ(refusal_of("GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"), 400);
   EXPECT_EQ(refusal_of("GET / HTTP/2.0\r\n\r\n"), 505);
+  EXPECT_EQ(refusal_of("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
+  EXPECT_EQ(refusal_of("BREW / HTTP/1.1\r\nHost: a\r\n\r\n"), 501);
+  EXPECT_EQ(refusal_of("get / HTTP/1.1\r\nHost: a\r\n\r\n"), 501) << "methods have their case";
+  EXPECT_EQ(refusal_of("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), 0) << "the router's affair";
   EXPECT_EQ(refusal_of(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)), 400)
       << "TLS in clear text";
 }
