@@ -262,25 +262,31 @@ Node Node::numbered(int number) {
 
 std::string Node::path() const { return "/replicators/" + keys.public_key.hex(); }
 
-httplib::Result Node::send(Discovery const& to, std::string const& method, std::string const& rest,
-                           std::string const& body, std::optional<std::string> nonce) const {
-  TrustingClient client = to.https();
+httplib::Headers Node::signature_of(Discovery const& at, std::string const& method,
+                                    std::string const& rest, std::string const& body,
+                                    std::optional<std::string> nonce) const {
   if (!nonce) {
-    auto const answer = client.Get("/nonce");
+    auto const answer = at.https().Get("/nonce");
     nonce = answer ? answer->get_header_value("Replay-Nonce") : std::string();
   }
-  std::string const uri = to.base_url() + path() + rest;
+  std::string const uri = at.base_url() + path() + rest;
   registration::SignatureHeaders const fields = registration::sign_request(
       {.method = method, .target_uri = uri, .body = as_bytes(body)},
       {.created_unix_s = 1, .nonce = *nonce, .key_id = keys.public_key}, keys);
+  return {{"Content-Digest", fields.content_digest},
+          {"Signature-Input", fields.signature_input},
+          {"Signature", fields.signature},
+          {"Content-Type", "application/json"}};
+}
+
+httplib::Result Node::send(Discovery const& to, std::string const& method, std::string const& rest,
+                           std::string const& body, std::optional<std::string> nonce) const {
+  TrustingClient client = to.https();
   httplib::Request request;
   request.method = method;
   request.path = path() + rest;
   request.body = body;
-  request.headers = {{"Content-Digest", fields.content_digest},
-                     {"Signature-Input", fields.signature_input},
-                     {"Signature", fields.signature},
-                     {"Content-Type", "application/json"}};
+  request.headers = signature_of(to, method, rest, body, std::move(nonce));
   return client.send(request);
 }
 

@@ -107,6 +107,10 @@ class Node {
   httplib::Result send(Discovery const& to, std::string const& method, std::string const& rest,
                        std::string const& body,
                        std::optional<std::string> nonce = std::nullopt) const;
+  /// The header fields that make such a request its own.
+  httplib::Headers signature_of(Discovery const& at, std::string const& method,
+                                std::string const& rest, std::string const& body,
+                                std::optional<std::string> nonce = std::nullopt) const;
   httplib::Result register_at(Discovery const& at, std::uint64_t seq = 1) const;
   httplib::Result list_project(Discovery const& at, CoreKey const& project) const;
   std::string path() const;
