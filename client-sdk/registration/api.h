@@ -91,6 +91,7 @@ struct LeaseAnswer {
   std::string reason{};          ///< Why not, when it is not.
   Bytes receipt{};  ///< Send it back with the next registration: a service that lost its store then
                     ///< lists at once. Empty: keep the last one.
+  std::optional<std::uint64_t> keys_max{};  ///< How many keys it may list, if the service says.
   friend bool operator==(LeaseAnswer const&, LeaseAnswer const&) = default;
 };
 std::string to_json(LeaseAnswer const& answer);

@@ -117,6 +117,7 @@ std::string to_json(LeaseAnswer const& answer) {
               {"state", state_name(answer.state)},
               {"observed_address", answer.observed_address},
               {"listed", answer.listed}};
+  if (answer.keys_max) out["keys_max"] = *answer.keys_max;
   if (!answer.reason.empty()) out["reason"] = answer.reason;
   if (!answer.receipt.empty()) out["receipt"] = to_base64url(answer.receipt);
   return dump_json(out);
@@ -130,6 +131,7 @@ Result<LeaseAnswer> lease_answer_from_json(std::string_view text) {
   out.lease_s = in.number("lease", kSecondsMax);
   out.renew_in_s = in.number("renew_in", kSecondsMax);
   out.projects = in.number_or("projects", 0, kNumberMax);
+  if (in.has("keys_max")) out.keys_max = in.number("keys_max", kNumberMax);
   out.state = read_state(in);
   out.observed_address = in.text_or_empty("observed_address", kHostBytesMax);
   out.listed = in.flag_or("listed", true);

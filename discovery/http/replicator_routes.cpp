@@ -243,6 +243,7 @@ registration::LeaseAnswer ReplicatorRoutes::lease_answer(ReplicatorEntry const& 
   answer.lease_s = whole_seconds(store_.options().lease);
   answer.renew_in_s = renew_in_s(store_.options().lease, rng);
   answer.projects = entry.projects;
+  if (parts_.admission != nullptr) answer.keys_max = parts_.admission->keys_max(entry.id);
   answer.state = entry.state;
   answer.observed_address = peer.ip;
   Listing const listing = listing_of(entry);
@@ -301,16 +302,16 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::change_projects(HttpRequest cons
         registration::check_keyholder_proof(*listing.proof, id, listing.key, *now_unix_ms / 1000);
     if (!holds) return problem_document(ProblemType::BadProof, holds.error().detail);
   }
-  Result<ProjectsChange> const projects = store_.change_projects(id, *body);
-  if (!projects) return store_problem(projects.error(), ProblemType::UnknownLease);
-  if (parts_.admission != nullptr && projects->projects > parts_.admission->keys_max(id)) {
-    // Nothing of a batch that goes beyond the quota is kept.
-    registration::ProjectsRequest undo;
-    for (registration::ProjectListing const& listing : body->add)
-      undo.remove.push_back(listing.key);
-    static_cast<void>(store_.change_projects(id, undo).ok());
-    return problem_document(ProblemType::QuotaExceeded, "more keys than this replicator may list");
+  std::uint64_t const keys_max = parts_.admission != nullptr
+                                     ? parts_.admission->keys_max(id)
+                                     : store_.options().projects_per_replicator_max;
+  Result<ProjectsChange> const projects = store_.change_projects(id, *body, keys_max);
+  if (!projects && projects.error().code == ErrorCode::LimitExceeded) {
+    return problem_document(
+        ProblemType::QuotaExceeded,
+        "this replicator may list " + std::to_string(keys_max) + " keys; nothing was changed");
   }
+  if (!projects) return store_problem(projects.error(), ProblemType::UnknownLease);
   return json_response(
       registration::to_json(registration::ProjectsAnswer{.projects = projects->projects}));
 }

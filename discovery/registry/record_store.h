@@ -24,7 +24,7 @@ struct StoreOptions {
   Duration forget_after{600'000};  ///< After a lease ran out, for so long its keys count as known.
   Duration nonce_life{300'000};
   std::size_t replicators_max = 100'000;
-  std::size_t projects_per_replicator_max = 100'000;
+  std::size_t projects_per_replicator_max = 100'000;  ///< Unless a call says otherwise.
   std::size_t hosts_per_key_max = 1'024;
   std::size_t peers_per_key_max = 64;
   std::size_t assignments_per_replicator_max = 10'000;
@@ -229,10 +229,17 @@ class RecordStore {
   /// Forgets all keys (if replace), removes, then adds. Adding a key again replaces its proof. A
   /// full hosting set takes a line with a proof in place of one without. What is added leaves the
   /// replicator's assignments.
-  /// Errors: NotFound (no live lease), LimitExceeded (projects per replicator, batch): nothing
+  /// `keys_max`: how many keys this replicator may list. One that lists more already, because this was less before, may
+  /// say again what it lists.
+  /// Errors: NotFound (no live lease), LimitExceeded (new keys beyond keys_max, batch): nothing
   /// changed.
   virtual Result<ProjectsChange> change_projects(PublicKey const& id,
-                                                 registration::ProjectsRequest const& request) = 0;
+                                                 registration::ProjectsRequest const& request,
+                                                 std::uint64_t keys_max) = 0;
+  Result<ProjectsChange> change_projects(PublicKey const& id,
+                                         registration::ProjectsRequest const& request) {
+    return change_projects(id, request, options().projects_per_replicator_max);
+  }
 
   /// Forgets a replicator and its keys at once.
   /// Errors: NotFound (nothing was kept of it).

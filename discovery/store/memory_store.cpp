@@ -49,7 +49,8 @@ class MemoryStore final : public RecordStore {
                                 std::optional<NonceUse> const& nonce) override;
   Result<void> set_health(PublicKey const& id, Health const& health) override;
   Result<ProjectsChange> change_projects(PublicKey const& id,
-                                         registration::ProjectsRequest const& request) override;
+                                         registration::ProjectsRequest const& request,
+                                         std::uint64_t keys_max) override;
   Result<void> deregister(PublicKey const& id) override;
   Result<HostingSet> hosting_of(DiscoveryKey const& key) override;
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,
@@ -83,7 +84,8 @@ class MemoryStore final : public RecordStore {
     return now + static_cast<std::uint64_t>(options_.lease.count());
   }
   ReplicatorEntry entry_of(PublicKey const& id, Kept const& kept, std::uint64_t now) const;
-  bool fits(Kept const& kept, registration::ProjectsRequest const& request) const;
+  static bool fits(Kept const& kept, registration::ProjectsRequest const& request,
+                   std::uint64_t keys_max);
   void list_key(PublicKey const& id, Kept& kept, ProjectListing const& listing,
                 ProjectsChange& change) HOLDFAST_REQUIRES(mutex_);
   bool make_room(Hosts& hosts, ProjectListing const& listing) HOLDFAST_REQUIRES(mutex_);
@@ -242,13 +244,14 @@ Result<void> MemoryStore::set_health(PublicKey const& id, Health const& health) 
 }
 
 /// Counts before anything is changed, as if nothing were removed: all or nothing.
-bool MemoryStore::fits(Kept const& kept, registration::ProjectsRequest const& request) const {
+bool MemoryStore::fits(Kept const& kept, registration::ProjectsRequest const& request,
+                       std::uint64_t keys_max) {
   std::unordered_set<DiscoveryKey> fresh;
   for (ProjectListing const& listing : request.add) {
     if (request.replace || !kept.keys.contains(listing.key)) fresh.insert(listing.key);
   }
   std::size_t const before = request.replace ? 0 : kept.keys.size();
-  return before + fresh.size() <= options_.projects_per_replicator_max;
+  return fresh.empty() || before + fresh.size() <= keys_max;
 }
 
 /// Returns: whether one more line fits, after one without a proof made room if need be.
@@ -280,7 +283,8 @@ void MemoryStore::list_key(PublicKey const& id, Kept& kept, ProjectListing const
 }
 
 Result<ProjectsChange> MemoryStore::change_projects(PublicKey const& id,
-                                                    registration::ProjectsRequest const& request) {
+                                                    registration::ProjectsRequest const& request,
+                                                    std::uint64_t keys_max) {
   if (request.add.size() + request.remove.size() > registration::kBatchKeysMax) {
     return Unexpected(ErrorCode::LimitExceeded, "too many keys in one batch");
   }
@@ -288,7 +292,8 @@ Result<ProjectsChange> MemoryStore::change_projects(PublicKey const& id,
   std::uint64_t const now = clock_();
   Kept* const kept = find_live(id, now);
   if (kept == nullptr) return Unexpected(ErrorCode::NotFound, "no lease");
-  if (!fits(*kept, request)) return Unexpected(ErrorCode::LimitExceeded, "too many projects");
+  if (!fits(*kept, request, keys_max))
+    return Unexpected(ErrorCode::LimitExceeded, "too many projects");
   ProjectsChange out;
   if (request.replace) {
     unlist_all(id, *kept);

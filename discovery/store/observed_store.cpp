@@ -37,9 +37,10 @@ class ObservedStore final : public RecordStore {
     return measured(StoreCall::SetHealth, [&] { return inner_->set_health(id, health); });
   }
   Result<ProjectsChange> change_projects(PublicKey const& id,
-                                         registration::ProjectsRequest const& request) override {
+                                         registration::ProjectsRequest const& request,
+                                         std::uint64_t keys_max) override {
     return measured(StoreCall::ChangeProjects,
-                    [&] { return inner_->change_projects(id, request); });
+                    [&] { return inner_->change_projects(id, request, keys_max); });
   }
   Result<void> deregister(PublicKey const& id) override {
     return measured(StoreCall::Deregister, [&] { return inner_->deregister(id); });

@@ -20,18 +20,16 @@ std::string digits(std::uint64_t number) { return std::to_string(number); }
 }  // namespace
 
 Result<ProjectsChange> RedisRecords::change_projects(PublicKey const& id,
-                                                     registration::ProjectsRequest const& request) {
+                                                     registration::ProjectsRequest const& request,
+                                                     std::uint64_t keys_max) {
   if (request.add.size() + request.remove.size() > registration::kBatchKeysMax) {
     return Unexpected(ErrorCode::LimitExceeded, "too many keys in one batch");
   }
   Deadline const deadline = this->deadline();
   ReplicatorKeys const keys(id);
-  Words arguments = {channel_,
-                     "",
-                     raw(id.view()),
-                     request.replace ? "1" : "0",
-                     digits(std::uint64_t{options_.projects_per_replicator_max}),
-                     digits(std::uint64_t{request.remove.size()})};
+  Words arguments = {channel_,         "",
+                     raw(id.view()),   request.replace ? "1" : "0",
+                     digits(keys_max), digits(std::uint64_t{request.remove.size()})};
   for (DiscoveryKey const& key : request.remove) arguments.push_back(raw(key.view()));
   for (ProjectListing const& listing : request.add) arguments.push_back(raw(listing.key.view()));
   Result<RedisReply> const reply =

@@ -33,7 +33,8 @@ class RedisRecords final : public RecordStore {
                                 std::optional<NonceUse> const& nonce) override;
   Result<void> set_health(PublicKey const& id, Health const& health) override;
   Result<ProjectsChange> change_projects(PublicKey const& id,
-                                         registration::ProjectsRequest const& request) override;
+                                         registration::ProjectsRequest const& request,
+                                         std::uint64_t keys_max) override;
   Result<void> deregister(PublicKey const& id) override;
   Result<HostingSet> hosting_of(DiscoveryKey const& key) override;
   Result<std::vector<ReplicatorEntry>> list(std::optional<PublicKey> after,

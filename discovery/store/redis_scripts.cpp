@@ -134,7 +134,7 @@ return {now, spend(KEYS[1], ARGV[1], ARGV[2])}
 )lua";
 
 // KEYS: record, index, assignments, ends
-// ARGV: channel, sent, id, replace (0 or 1), projects_max, how many to remove, those, those to add
+// ARGV: channel, sent, id, replace (0 or 1), keys_max, how many to remove, those, those to add
 // Counts before anything is changed. The index holds the first 48 bits of each key.
 constexpr std::string_view kChange = R"lua(
 if is_late(ARGV[2]) then return {now, 'late'} end
@@ -158,7 +158,7 @@ if not replace then
     for _, is_listed in ipairs(redis.call('SMISMEMBER', KEYS[2], unpack(add))) do fresh = fresh - is_listed end
   end
 end
-if before + fresh > tonumber(ARGV[5]) then return {now, 'full'} end
+if fresh > 0 and before + fresh > tonumber(ARGV[5]) then return {now, 'full'} end
 if replace then
   redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'g', math.max(tonumber(redis.call('HGET', KEYS[1], 'g')) + 1, new_generation()))

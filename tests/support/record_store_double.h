@@ -30,9 +30,11 @@ class RecordStoreDouble : public RecordStore {
     return pass([&] { return inner_->set_health(id, health); });
   }
   Result<ProjectsChange> change_projects(PublicKey const& id,
-                                         registration::ProjectsRequest const& request) override {
-    return pass([&] { return inner_->change_projects(id, request); });
+                                         registration::ProjectsRequest const& request,
+                                         std::uint64_t keys_max) override {
+    return pass([&] { return inner_->change_projects(id, request, keys_max); });
   }
+  using RecordStore::change_projects;
   Result<void> deregister(PublicKey const& id) override {
     return pass([&] { return inner_->deregister(id); });
   }

@@ -217,6 +217,21 @@ TEST_P(RecordStoreTest, ABatchAboveTheQuotaChangesNothing) {
   EXPECT_EQ(store_->change_projects(id(1), adding(keys))->projects, 10U);
 }
 
+TEST_P(RecordStoreTest, AQuotaThatWasLoweredKeepsWhatIsListed) {
+  put(1);
+  list_keys(1, {key_of(1), key_of(2), key_of(3)});
+  EXPECT_EQ(store_->change_projects(id(1), adding({key_of(1), key_of(2)}), 2)->projects, 3U);
+  EXPECT_EQ(store_->change_projects(id(1), adding({key_of(1), key_of(4)}), 3).error().code,
+            ErrorCode::LimitExceeded);
+  EXPECT_TRUE(hosts(key_of(1)).known);
+  EXPECT_EQ(store_->change_projects(id(1), removing({key_of(1)}), 2)->projects, 2U);
+  EXPECT_EQ(store_->change_projects(id(1), adding({key_of(4)}), 3)->projects, 3U);
+  registration::ProjectsRequest request = adding({key_of(5), key_of(6), key_of(7)});
+  request.replace = true;
+  EXPECT_FALSE(store_->change_projects(id(1), request, 2).ok());
+  EXPECT_TRUE(hosts(key_of(4)).known);
+}
+
 TEST_P(RecordStoreTest, ABatchOfMoreThanAThousandKeysIsRefused) {
   put(1);
   std::vector<DiscoveryKey> keys(registration::kBatchKeysMax + 1, key_of(1));

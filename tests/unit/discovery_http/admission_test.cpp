@@ -175,9 +175,23 @@ TEST_F(AdmissionTest, AQuotaOfKeysHoldsForItsReplicator) {
   EXPECT_EQ(list_keys(1, 1, 5).status, 200) << "the same keys again";
   EXPECT_EQ(type_of(list_keys(1, 2, 1)), "quota-exceeded");
   EXPECT_EQ(body_of(get("/replicators/" + id_of(1)))["projects"], 5) << "and none of it is kept";
+  EXPECT_EQ(body_of(send(1, "POST", "/renew", "{}"))["keys_max"], 5);
   EXPECT_EQ(list_keys(2, 1, 6).status, 200);
   EXPECT_EQ(order("quota", {{"id", id_of(1)}}).status, 204);
   EXPECT_EQ(list_keys(1, 2, 1).status, 200);
+}
+
+TEST_F(AdmissionTest, WhatIsListedStaysListedWhenTheQuotaIsRefusedOrLowered) {
+  serve();
+  register_node({});
+  ASSERT_EQ(list_keys(1, 1, 5).status, 200);
+  EXPECT_EQ(order("quota", {{"id", id_of(1)}, {"keys", 5}}).status, 204);
+  EXPECT_EQ(type_of(list_keys(1, 1, 6)), "quota-exceeded") << "five that are listed and a new one";
+  EXPECT_EQ(body_of(get("/replicators/" + id_of(1)))["projects"], 5);
+  EXPECT_EQ(order("quota", {{"id", id_of(1)}, {"keys", 2}}).status, 204);
+  EXPECT_EQ(list_keys(1, 1, 5).status, 200) << "nothing new";
+  EXPECT_EQ(type_of(list_keys(1, 2, 1)), "quota-exceeded");
+  EXPECT_EQ(body_of(get("/replicators/" + id_of(1)))["projects"], 5);
 }
 
 TEST_F(AdmissionTest, AnOperatorDrainsAndBringsBack) {

@@ -143,8 +143,8 @@ TEST(RegistrationRequestJson, ComesBackAsGiven) {
 }
 
 TEST(LeaseAnswerJson, ComesBackAsGiven) {
-  LeaseAnswer const answer{60,    21,          120, ReplicatorState::Draining, "203.0.113.7",
-                           false, "self-test", {7}};
+  LeaseAnswer const answer{60,          21,  120, ReplicatorState::Draining, "203.0.113.7", false,
+                           "self-test", {7}, 120};
   auto const back = lease_answer_from_json(to_json(answer));
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(*back, answer);
