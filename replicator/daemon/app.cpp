@@ -186,6 +186,9 @@ MetricsSnapshot Node::snapshot() {
   out.services = registrars_.size();
   for (auto const& registrar : registrars_) {
     out.services_registered += registrar->registered() ? 1u : 0u;
+    out.services_listing += registrar->standing() == Standing::Listing ? 1u : 0u;
+    out.services_refusing += registrar->standing() == Standing::Refusing ? 1u : 0u;
+    out.unlisted_keys = std::max(out.unlisted_keys, registrar->unlisted_keys());
     out.renewals += registrar->renewals();
     out.renewal_failures += registrar->failures();
   }

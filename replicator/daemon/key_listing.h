@@ -24,6 +24,8 @@ struct WantedKey {
 ///  1. Every key is sent again, with a fresh proof, before half of kProofLifeS is over, at most
 ///     kRefreshPerPlanMax at a time. Why: so that partial loss at the service heals without a flood.
 ///  2. A key whose project key became known is sent again with a proof.
+///  3. A service that lists only so many keys is told of no more: those it lists stay, then come projects, then assigned
+///     keys, each in order of key. Why: a batch that goes beyond is refused whole.
 /// [Pure]
 class KeyListing {
  public:
@@ -34,11 +36,13 @@ class KeyListing {
     bool replace = false;  ///< What the service listed before is to be forgotten.
     std::vector<DiscoveryKey> remove;
     std::vector<WantedKey> add;
+    std::size_t unlisted = 0;  ///< Wanted, and left out by rule 3.
     bool empty() const { return !replace && remove.empty() && add.empty(); }
   };
 
-  /// `wanted`: sorted by key, each once.
-  Plan plan(std::vector<WantedKey> const& wanted, std::uint64_t now_s) const;
+  /// `wanted`: sorted by key, each once. `keys_max`: how many the service lists, if it says so.
+  Plan plan(std::vector<WantedKey> const& wanted, std::uint64_t now_s,
+            std::optional<std::uint64_t> keys_max = std::nullopt) const;
   /// The service has taken this.
   void on_sent(registration::ProjectsRequest const& batch, std::uint64_t now_s);
   /// What the service lists is not what we told it: everything is sent again.

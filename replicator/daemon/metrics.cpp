@@ -91,6 +91,13 @@ std::string to_prometheus(MetricsSnapshot const& snapshot) {
   out.gauge("discovery_services", "Discovery services configured.", snapshot.services);
   out.gauge("discovery_services_registered", "Of those, where this node is registered.",
             snapshot.services_registered);
+  out.gauge("discovery_services_listing", "Of those, that give this node in answers.",
+            snapshot.services_listing);
+  out.gauge("discovery_services_refusing",
+            "Of those, whose operator's rules keep this node out; the log says why.",
+            snapshot.services_refusing);
+  out.gauge("unlisted_keys", "Keys that a discovery service takes no more of, over its quota.",
+            snapshot.unlisted_keys);
   out.counter("renewals", "Leases granted or renewed.", snapshot.renewals);
   out.counter("renewal_failures", "Requests to discovery services that failed.",
               snapshot.renewal_failures);

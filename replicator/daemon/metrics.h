@@ -18,6 +18,9 @@ struct MetricsSnapshot {
   std::uint64_t named_cores_refused = 0;
   std::uint64_t services = 0;
   std::uint64_t services_registered = 0;
+  std::uint64_t services_listing = 0;
+  std::uint64_t services_refusing = 0;
+  std::uint64_t unlisted_keys = 0;  ///< At the service that takes the fewest.
   std::uint64_t renewals = 0;
   std::uint64_t renewal_failures = 0;
   bool draining = false;

@@ -86,15 +86,45 @@ void Registrar::run() {
       continue;
     }
     if (rest_.stopped()) return;
-    ++failures_;
+    note_failure(done.error());
     // Once for each reason, not once per attempt.
-    if (std::string const text = to_string(done.error()); text != complaint) {
-      spdlog::warn("{}: {}; trying again until it works", service(), text);
+    if (std::string const text = done.error().detail; text != complaint) {
+      spdlog::warn("{}: {}{}; trying again until it works", service(), text, advice());
       complaint = text;
     }
     Duration const asked = client_ ? client_->failure().retry_after : Duration(0);
     rest_.sleep(backoff.next(rng, asked));
   }
+}
+
+void Registrar::note_failure(Error const& error) {
+  ++failures_;
+  bool const is_self_test =
+      client_ && client_->failure().problem &&
+      client_->failure().problem->type == registration::ProblemType::SelfTestFailed;
+  if (error.code == ErrorCode::Denied) {
+    standing_ = Standing::Refusing;
+  } else {
+    standing_ = is_self_test ? Standing::Unlisted : Standing::Away;
+  }
+}
+
+std::string Registrar::advice() const {
+  if (!client_ || !client_->failure().problem) return "";
+  std::string const id = pair_.public_key.hex();
+  registration::ProblemType const type = client_->failure().problem->type;
+  using enum registration::ProblemType;
+  if (type == Denied) {
+    return "; ask its operator for a token or an invite and put it into the file of "
+           "--registration-token, or ask to be let in by id, " +
+           id;
+  }
+  if (type == QuotaExceeded) return "; ask its operator for more, for id " + id;
+  if (type == SelfTestFailed || type == RefusedAddress)
+    return "; holdfast doctor --discovery " + service() + " --node " + id + " tells what to do";
+  if (type == WrongTarget)
+    return "; --discovery must be spelled as one of the service's own --public-url";
+  return "";
 }
 
 Result<void> Registrar::step() {
@@ -114,6 +144,8 @@ Result<void> Registrar::step() {
       registered_ = false;
       renewed = ensure_registered();
     }
+    // Banned, say: there is no lease any more.
+    if (!renewed && renewed.error().code == ErrorCode::Denied) registered_ = false;
     if (!renewed) return renewed;
   }
   return draining_ ? Result<void>() : send_keys();
@@ -137,10 +169,12 @@ void Registrar::note_lease(registration::LeaseAnswer const& answer) {
   renew_at_ = net::steady_now() + std::max(Duration(answer.renew_in_s * 1'000), Duration(250));
   if (answer.projects != listing_.size()) listing_.forget();
   if (!answer.receipt.empty()) receipt_ = answer.receipt;
-  if (answer.listed && !listed_) spdlog::info("{} lists this node", service());
+  keys_max_ = answer.keys_max;
+  Standing const now = answer.listed ? Standing::Listing : Standing::Unlisted;
+  if (standing_.exchange(now) != now && answer.listed)
+    spdlog::info("{} lists this node", service());
   if (!answer.listed && !draining_ && answer.reason != told_why_)
     spdlog::warn("{} does not list this node: {}", service(), answer.reason);
-  listed_ = answer.listed;
   told_why_ = answer.listed ? "" : answer.reason;
 }
 
@@ -192,7 +226,8 @@ Result<void> Registrar::renew() {
 
 Result<void> Registrar::send_keys() {
   std::uint64_t const now_s = service_now_s();
-  KeyListing::Plan const plan = listing_.plan(keys_(), now_s);
+  KeyListing::Plan const plan = listing_.plan(keys_(), now_s, keys_max_);
+  note_unlisted(plan.unlisted);
   registration::ProjectsRequest batch;
   batch.replace = plan.replace;
   auto const send_full = [&]() -> Result<void> {
@@ -219,11 +254,21 @@ Result<void> Registrar::send_keys() {
   return send_batch(batch);
 }
 
+void Registrar::note_unlisted(std::size_t count) {
+  if (unlisted_keys_.exchange(count) == count) return;
+  if (count == 0) return spdlog::info("{} takes all keys of this node", service());
+  spdlog::warn(
+      "{} takes at most {} keys of this node and {} are left out; ask its operator for more, for "
+      "id {}",
+      service(), keys_max_.value_or(0), count, pair_.public_key.hex());
+}
+
 Result<void> Registrar::send_batch(registration::ProjectsRequest const& batch) {
   Result<registration::ProjectsAnswer> const answer = client_->change_projects(batch);
   if (!answer) {
     if (answer.error().code == ErrorCode::NotFound) registered_ = false;
-    listing_.forget();
+    // What was refused changed nothing; of what went wrong otherwise nobody knows how far it got.
+    if (answer.error().code != ErrorCode::Denied) listing_.forget();
     return Unexpected(answer.error());
   }
   listing_.on_sent(batch, service_now_s());

@@ -21,6 +21,14 @@
 
 namespace holdfast::replicator {
 
+/// How a discovery service stands to this node, as it said last.
+enum class Standing : std::uint8_t {
+  Away,      ///< It does not answer, or not with what was asked for.
+  Refusing,  ///< Its operator's rules keep this node out.
+  Unlisted,  ///< It knows this node, and does not give it in answers.
+  Listing,   ///< It gives this node in answers.
+};
+
 /// Sequence numbers for registration records: Unix milliseconds, never twice, kept across restarts.
 /// Why persisted: a clock that was set back must not lock the node out. Thread-safe.
 class RecordSeq {
@@ -53,6 +61,7 @@ struct RegistrarOptions {
 /// Rules:
 ///  1. The service only learns discovery keys and keyholder proofs.
 ///  2. Proofs are dated by the service's clock. Why: small computers start with a wrong one.
+///  3. What goes wrong is logged once for each reason, with what to do about it.
 /// Thread-safety: all public methods from any thread; one thread of its own.
 class Registrar {
  public:
@@ -72,6 +81,9 @@ class Registrar {
   void stop(bool deregister);
 
   bool registered() const { return registered_; }
+  Standing standing() const { return standing_; }
+  /// Keys that the service does not list, because it takes only so many of one node.
+  std::uint64_t unlisted_keys() const { return unlisted_keys_; }
   std::uint64_t longest_lease_s() const { return longest_lease_s_; }
   std::uint64_t renewals() const { return renewals_; }
   std::uint64_t failures() const { return failures_; }
@@ -87,6 +99,10 @@ class Registrar {
   Result<void> send_keys();
   Result<void> renew();
   Result<void> send_batch(registration::ProjectsRequest const& batch);
+  void note_unlisted(std::size_t count);
+  void note_failure(Error const& error);
+  /// What the owner can do about the last failure; empty: nothing but wait.
+  std::string advice() const;
   void note_lease(registration::LeaseAnswer const& answer);
   std::uint64_t service_now_s() const;
 
@@ -98,14 +114,16 @@ class Registrar {
 
   // Only on the thread:
   std::optional<registration::SignedRecord> record_;
-  Bytes receipt_;         ///< The last one; makes a service that lost its store list us at once.
-  bool listed_ = false;   ///< As the service said last.
+  Bytes receipt_;  ///< The last one; makes a service that lost its store list us at once.
+  std::optional<std::uint64_t> keys_max_;  ///< As the service said last.
   std::string told_why_;  ///< The last reason for not being listed that was logged.
   KeyListing listing_;
   std::int64_t clock_offset_s_ = 0;
   Instant renew_at_{};
 
   std::atomic<bool> registered_{false};
+  std::atomic<Standing> standing_{Standing::Away};
+  std::atomic<std::uint64_t> unlisted_keys_{0};
   std::atomic<std::uint64_t> longest_lease_s_{0};
   std::atomic<std::uint64_t> renewals_{0};
   std::atomic<std::uint64_t> failures_{0};

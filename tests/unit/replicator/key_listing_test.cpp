@@ -44,6 +44,33 @@ TEST(KeyListing, OnlyWhatChangedIsSent) {
   EXPECT_EQ(plan.add[0].key, wanted(3, true).key);
 }
 
+TEST(KeyListing, AServiceIsToldOfNoMoreKeysThanItTakes) {
+  KeyListing listing;
+  std::vector<WantedKey> const all = {wanted(1, false), wanted(2, true), wanted(3, true)};
+  KeyListing::Plan const first = listing.plan(all, 0, 2);
+  EXPECT_EQ(first.unlisted, 1U);
+  ASSERT_EQ(first.add.size(), 2U);
+  EXPECT_EQ(first.add[0].key, all[1].key) << "projects go before assigned keys";
+  send(listing, first, 0);
+  EXPECT_TRUE(listing.plan(all, 0, 2).empty());
+  EXPECT_EQ(listing.plan(all, 0, 2).unlisted, 1U);
+  EXPECT_EQ(listing.plan(all, 0, 3).add.size(), 1U) << "more, as soon as it takes more";
+  EXPECT_EQ(listing.plan(all, 0).add.size(), 1U);
+}
+
+TEST(KeyListing, WhatIsListedStaysWhenAServiceTakesFewer) {
+  KeyListing listing;
+  std::vector<WantedKey> const all = {wanted(1, true), wanted(2, true), wanted(3, true)};
+  send(listing, listing.plan(all, 0), 0);
+  EXPECT_TRUE(listing.plan(all, 0, 1).empty());
+  EXPECT_EQ(listing.plan(all, 0, 1).unlisted, 0U);
+  EXPECT_EQ(listing.plan(all, KeyListing::kProofLifeS, 1).add.size(), 3U) << "with fresh proofs";
+  KeyListing::Plan const swap =
+      listing.plan({wanted(2, true), wanted(3, true), wanted(4, true)}, 0, 2);
+  EXPECT_EQ(swap.remove.size(), 1U);
+  EXPECT_TRUE(swap.add.empty()) << "what leaves makes no room while there are more than it takes";
+}
+
 TEST(KeyListing, AKeyWhoseProjectBecameKnownIsSentAgain) {
   KeyListing listing;
   send(listing, listing.plan({wanted(1, false)}, 0), 0);
