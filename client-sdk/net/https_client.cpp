@@ -114,6 +114,34 @@ bool is_idempotent(std::string const& method) {
          method == "OPTIONS";
 }
 
+/// What went wrong between here and there, for people.
+char const* words_for(httplib::Error error, bool in_time) {
+  switch (error) {
+    case httplib::Error::Connection:
+      return "nothing accepts connections there";
+    case httplib::Error::ConnectionTimeout:
+      return "no connection within the time-out";
+    case httplib::Error::SSLConnection:
+      return "what answers there does not speak TLS";
+    case httplib::Error::Write:
+      return "the connection broke while the request was sent";
+    case httplib::Error::Read:
+      return in_time ? "the connection broke before the answer was here"
+                     : "no answer within the time-out";
+    case httplib::Error::Success:
+    case httplib::Error::Unknown:
+    case httplib::Error::BindIPAddress:
+    case httplib::Error::ExceedRedirectCount:
+    case httplib::Error::Canceled:
+    case httplib::Error::SSLLoadingCerts:
+    case httplib::Error::SSLServerVerification:
+    case httplib::Error::UnsupportedMultipartBoundaryChars:
+    case httplib::Error::Compression:
+      return "no answer";
+  }
+  return "no answer";
+}
+
 void set_timeouts(httplib::SSLClient& client, HttpsOptions const& options, Duration extra) {
   client.set_connection_timeout(options.connect_timeout);
   client.set_read_timeout(options.answer_timeout + extra);
@@ -185,6 +213,7 @@ struct HttpsClient::State {
     httplib::Result result{nullptr, httplib::Error::Unknown, {}};
     std::string body;
     bool too_large = false;
+    bool in_time = true;         ///< It ended before its time was over.
     bool worth_another = false;  ///< Rule 4.
   };
   Attempt attempt(httplib::Request request, HttpsRequest const& wanted);
@@ -211,7 +240,8 @@ HttpsClient::State::Attempt HttpsClient::State::attempt(httplib::Request request
   answer_began = false;
   Instant const deadline = steady_now() + options.answer_timeout + wanted.extra_wait;
   out.result = client.send(request);
-  if (out.result || !kept || answer_began || cancelled || steady_now() >= deadline) return out;
+  out.in_time = steady_now() < deadline;
+  if (out.result || !kept || answer_began || cancelled || !out.in_time) return out;
   // What was not written whole was not carried out: its length was announced.
   bool const unsent = out.result.error() == httplib::Error::Write;
   out.worth_another = unsent || wanted.repeatable || is_idempotent(wanted.method);
@@ -284,8 +314,7 @@ Result<HttpsAnswer> HttpsClient::send(HttpsRequest const& request) {
     return Unexpected(ErrorCode::BadHandshake, where + state.check.problem + shown);
   }
   if (!done.result) {
-    return Unexpected(ErrorCode::Unavailable,
-                      where + "no answer, " + to_string(done.result.error()));
+    return Unexpected(ErrorCode::Unavailable, where + words_for(done.result.error(), done.in_time));
   }
   if (done.body.empty()) done.body = done.result->body;
   HttpsAnswer answer{done.result->status, {}, std::move(done.body)};
