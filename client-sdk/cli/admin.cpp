@@ -97,14 +97,42 @@ void print_answer(Settings const& settings, Json const& answer) {
   std::printf("%s\n", answer.dump(indent, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
-Exit exit_of_status(int status, std::string const& body) {
+/// A member of a problem document; empty if it is not there or no text.
+std::string member(Json const& problem, char const* name) {
+  if (!problem.is_object()) return "";
+  auto const found = problem.find(name);
+  return found != problem.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Exit explain(int status, std::string const& body, Arguments const& arguments) {
+  if (status == 401) {
+    return complain({ErrorCode::Denied,
+                     "the token in " + arguments.token_file +
+                         " was refused; it is the file admin-token in the state directory of the "
+                         "service at " +
+                         arguments.admin});
+  }
   Json const problem = Json::parse(body, nullptr, /*allow_exceptions=*/false);
-  std::string detail = "the admin port answered " + std::to_string(status);
-  if (problem.is_object()) detail = problem.value("detail", problem.value("title", detail));
+  std::string detail = member(problem, "detail");
+  if (status == 404 && detail.empty() && member(problem, "type").ends_with("not-found")) {
+    return complain({ErrorCode::Denied, "what answers at " + arguments.admin +
+                                            " is not the admin port of a discovery service"});
+  }
+  if (detail.empty()) detail = member(problem, "title");
+  if (detail.empty()) detail = "the admin port answered " + std::to_string(status);
+  if (status == 400) return complain({ErrorCode::Malformed, detail}), Exit::Usage;
   ErrorCode const code = status == 404   ? ErrorCode::NotFound
                          : status >= 500 ? ErrorCode::Unavailable
                                          : ErrorCode::Denied;
   return complain({code, detail});
+}
+
+Exit explain(httplib::Error error, Arguments const& arguments) {
+  bool const is_away = error == httplib::Error::Connection;
+  return complain({ErrorCode::Unavailable, is_away
+                                               ? "no program answers at " + arguments.admin
+                                               : "what listens at " + arguments.admin +
+                                                     " does not answer; is that the admin port?"});
 }
 
 }  // namespace
@@ -128,10 +156,8 @@ Exit admin(Settings const& settings, Arguments const& arguments) {
                                 order->body->dump(-1, ' ', false, Json::error_handler_t::replace),
                                 "application/json")
                   : client.Get(order->path.c_str());
-  if (!answer) {
-    return complain({ErrorCode::Unavailable, "no program answers at " + arguments.admin});
-  }
-  if (answer->status / 100 != 2) return exit_of_status(answer->status, answer->body);
+  if (!answer) return explain(answer.error(), arguments);
+  if (answer->status / 100 != 2) return explain(answer->status, answer->body, arguments);
   Json const body = Json::parse(answer->body, nullptr, /*allow_exceptions=*/false);
   if (body.is_object()) print_answer(settings, body);
   return Exit::Ok;

@@ -23,19 +23,22 @@ class Report {
   explicit Report(bool json) : json_(json) {}
 
   void good(std::string const& what) { add("ok", what, ""); }
-  void bad(std::string const& what, std::string const& advice) {
+  /// `exit`: what the program ends with, if this is its first problem.
+  void bad(std::string const& what, std::string const& advice, Exit exit = Exit::Error) {
     add("problem", what, advice);
-    ++problems_;
+    if (problems_++ == 0) exit_ = exit;
   }
   Exit finish() {
     if (json_) {
-      std::printf("%s\n", nlohmann::json{{"ok", problems_ == 0}, {"findings", findings_}}
+      std::printf("%s\n", nlohmann::json{{"ok", problems_ == 0},
+                                         {"exit", static_cast<int>(exit_)},
+                                         {"findings", findings_}}
                               .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
                               .c_str());
     } else {
       std::printf(problems_ == 0 ? "Everything works.\n" : "%d problem(s) found.\n", problems_);
     }
-    return problems_ == 0 ? Exit::Ok : Exit::Error;
+    return exit_;
   }
 
  private:
@@ -51,6 +54,7 @@ class Report {
 
   bool json_;
   int problems_ = 0;
+  Exit exit_ = Exit::Ok;
   nlohmann::json findings_ = nlohmann::json::array();
 };
 
@@ -72,9 +76,12 @@ void check_node(net::RegistrationClient& client, PublicKey const& id, Report& re
     return report.bad("the service does not know your node",
                       "Is it running with this service's URL in --discovery? Its log says what "
                       "the service answered; a service may also want a token or an invite "
-                      "(--registration-token).");
+                      "(--registration-token).",
+                      Exit::NotFound);
   }
-  if (!info) return report.bad("asking for your node: " + info.error().detail, "");
+  if (!info) {
+    return report.bad("asking for your node: " + info.error().detail, "", exit_of(info.error()));
+  }
   if (info->listed) {
     return report.good(
         "your node is listed: the service reached it and found its key; it was seen "
@@ -102,7 +109,7 @@ void check_node(net::RegistrationClient& client, PublicKey const& id, Report& re
   } else if (info->reason == "draining" || info->reason == "lease ran out") {
     advice = "It is stopping, or does not run any more.";
   }
-  report.bad("your node is not listed: " + info->reason, advice);
+  report.bad("your node is not listed: " + info->reason, advice, Exit::NotListed);
 }
 
 /// Whether the service answers, with which certificate, who it sees, and what time it has.
@@ -116,7 +123,7 @@ bool check_service(net::ServiceUrl const& url, net::HttpsOptions const& https,
   }
   Result<registration::WhoamiAnswer> const who = (*client)->whoami();
   if (!who) {
-    report.bad(who.error().detail, advice_for(who.error(), settings));
+    report.bad(who.error().detail, advice_for(who.error(), settings), exit_of(who.error()));
     return false;
   }
   report.good(url.text + " answers, its certificate is trusted, and it sees you as " +
@@ -173,7 +180,8 @@ void check_endpoint(net::EngineHost& host, net::Address const& address,
   bool const wrong_key = failed->code == ErrorCode::BadHandshake;
   report.bad("node " + name + ": " + failed->detail,
              wrong_key ? "Something else listens there, or the node lost its identity file."
-                       : "Is the node running, and is its port open from here?");
+                       : "Is the node running, and is its port open from here?",
+             exit_of(*failed));
 }
 
 void check_key(net::DiscoveryClientOptions const& options, Settings const& settings,
@@ -188,7 +196,8 @@ void check_key(net::DiscoveryClientOptions const& options, Settings const& setti
     return report.bad("look-up: " + found.error().detail,
                       unknown ? "No node registered this key. Is it a discovery key? (For a "
                                 "project key, add --project.)"
-                              : "");
+                              : "",
+                      exit_of(found.error()));
   }
   report.good(std::to_string(found->endpoints.size()) + " endpoint(s), named by " + found->service);
   for (net::FoundEndpoint const& one : found->endpoints) {

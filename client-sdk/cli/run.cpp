@@ -12,9 +12,8 @@ namespace {
 constexpr char const* kVersion = "0.1.0";
 constexpr char const* kFooter =
     "Keys are 64 hex digits or 52 z-base-32 characters.\n"
-    "Exit codes: 0 fine, 1 error, 2 wrong usage, 3 not found, 4 not now (try later), 130 stopped "
-    "by "
-    "a signal.\n"
+    "Exit codes: 0 fine, 1 error, 2 wrong usage, 3 not found, 4 not now (try later), 5 somebody\n"
+    "else answers (certificate, node key), 6 node not listed (doctor), 130 stopped by a signal.\n"
     "Examples:\n"
     "  holdfast lookup --project PROJECT_KEY --discovery https://discovery.example.org\n"
     "  holdfast clone CORE_KEY ./copy --peer 192.0.2.1:4838 && holdfast cat ./copy 0 1 2\n";

@@ -9,6 +9,7 @@ namespace holdfast::cli {
 Exit exit_of(Error const& error) {
   if (error.code == ErrorCode::NotFound) return Exit::NotFound;
   if (error.code == ErrorCode::Unavailable) return Exit::Unavailable;
+  if (error.code == ErrorCode::BadHandshake) return Exit::Untrusted;
   return Exit::Error;
 }
 

@@ -20,6 +20,8 @@ enum class Exit : int {
   Usage = 2,        ///< Flags or arguments cannot be understood.
   NotFound = 3,     ///< Nobody is registered for the key, or the block is not in the copy.
   Unavailable = 4,  ///< Not now: services or nodes cannot be reached or cannot serve. Try later.
+  Untrusted = 5,    ///< Who answers is somebody else: by a service's certificate, or a node's key.
+  NotListed = 6,    ///< doctor: the service knows the node and does not give it in answers.
   Interrupted = 130,
 };
 

@@ -178,7 +178,10 @@ Answer OperatorRoutes::ban(HttpRequest const& request) {
 Answer OperatorRoutes::unban(HttpRequest const& request) {
   Order const order(request.body);
   if (!order.ok() || order.text("what").empty()) return malformed("what is banned no longer?");
-  return done(admission_.unban(order.text("what")));
+  Result<void> const unbanned = admission_.unban(order.text("what"));
+  if (!unbanned && unbanned.error().code == ErrorCode::NotFound)
+    return problem_document(ProblemType::NotFound, unbanned.error().detail);
+  return done(unbanned);
 }
 
 Answer OperatorRoutes::drain(HttpRequest const& request) {
