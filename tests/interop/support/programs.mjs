@@ -207,6 +207,20 @@ export async function startCluster(t) {
   return { url: `redis-cluster://${addresses.join(',')}`, nodes, move };
 }
 
+/** Runs the command line program to its end. Returns { code, stdout, stderr }. */
+export function holdfast(...args) {
+  return new Promise((resolve) => {
+    execFile(programPath('holdfast'), args, { timeout: 60_000 * kSlow }, (error, stdout, stderr) => {
+      resolve({ code: error ? error.code ?? error.signal : 0, stdout, stderr });
+    });
+  });
+}
+
+/** The id of a running replicator. */
+export async function idOf(replicator) {
+  return (await replicator.line(/node ([0-9a-f]{64}) hosts/))[1];
+}
+
 const redisCli = async (...args) => (await promisify(execFile)('redis-cli', args, { maxBuffer: 64 << 20 })).stdout;
 
 /** Many replicators in one process (tests/bench/fleet); `keys`: the registry keys they list, hex. */
