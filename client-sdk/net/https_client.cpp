@@ -115,19 +115,20 @@ bool is_idempotent(std::string const& method) {
 }
 
 /// What went wrong between here and there, for people.
-char const* words_for(httplib::Error error, bool in_time) {
+char const* words_for(httplib::Error error, Duration took, HttpsOptions const& options) {
+  constexpr char const* kTooSlow = "no answer within the time-out";
   switch (error) {
     case httplib::Error::Connection:
       return "nothing accepts connections there";
     case httplib::Error::ConnectionTimeout:
       return "no connection within the time-out";
     case httplib::Error::SSLConnection:
-      return "what answers there does not speak TLS";
+      return took < options.connect_timeout ? "what answers there does not speak TLS" : kTooSlow;
     case httplib::Error::Write:
       return "the connection broke while the request was sent";
     case httplib::Error::Read:
-      return in_time ? "the connection broke before the answer was here"
-                     : "no answer within the time-out";
+      return took < options.answer_timeout ? "the connection broke before the answer was here"
+                                           : kTooSlow;
     case httplib::Error::Success:
     case httplib::Error::Unknown:
     case httplib::Error::BindIPAddress:
@@ -213,7 +214,7 @@ struct HttpsClient::State {
     httplib::Result result{nullptr, httplib::Error::Unknown, {}};
     std::string body;
     bool too_large = false;
-    bool in_time = true;         ///< It ended before its time was over.
+    Duration took{0};
     bool worth_another = false;  ///< Rule 4.
   };
   Attempt attempt(httplib::Request request, HttpsRequest const& wanted);
@@ -238,10 +239,11 @@ HttpsClient::State::Attempt HttpsClient::State::attempt(httplib::Request request
   check.problem.clear();
   bool const kept = client.keep_if_quiet();
   answer_began = false;
-  Instant const deadline = steady_now() + options.answer_timeout + wanted.extra_wait;
+  Instant const began = steady_now();
   out.result = client.send(request);
-  out.in_time = steady_now() < deadline;
-  if (out.result || !kept || answer_began || cancelled || !out.in_time) return out;
+  out.took = steady_now() - began;
+  bool const in_time = out.took < options.answer_timeout + wanted.extra_wait;
+  if (out.result || !kept || answer_began || cancelled || !in_time) return out;
   // What was not written whole was not carried out: its length was announced.
   bool const unsent = out.result.error() == httplib::Error::Write;
   out.worth_another = unsent || wanted.repeatable || is_idempotent(wanted.method);
@@ -314,7 +316,8 @@ Result<HttpsAnswer> HttpsClient::send(HttpsRequest const& request) {
     return Unexpected(ErrorCode::BadHandshake, where + state.check.problem + shown);
   }
   if (!done.result) {
-    return Unexpected(ErrorCode::Unavailable, where + words_for(done.result.error(), done.in_time));
+    return Unexpected(ErrorCode::Unavailable,
+                      where + words_for(done.result.error(), done.took, state.options));
   }
   if (done.body.empty()) done.body = done.result->body;
   HttpsAnswer answer{done.result->status, {}, std::move(done.body)};
