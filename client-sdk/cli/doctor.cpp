@@ -58,7 +58,9 @@ class Report {
   nlohmann::json findings_ = nlohmann::json::array();
 };
 
-std::string advice_for(Error const& error, Settings const& settings) {
+std::string advice_for(Error const& error, net::ApiFailure const& failure,
+                       Settings const& settings) {
+  if (failure.problem) return "The service answers, but has trouble of its own. Try again later.";
   if (error.code == ErrorCode::BadHandshake) {
     if (!settings.discovery_pin.empty()) {
       return "Compare --discovery-pin with what the service prints when it starts.";
@@ -123,7 +125,8 @@ bool check_service(net::ServiceUrl const& url, net::HttpsOptions const& https,
   }
   Result<registration::WhoamiAnswer> const who = (*client)->whoami();
   if (!who) {
-    report.bad(who.error().detail, advice_for(who.error(), settings), exit_of(who.error()));
+    report.bad(who.error().detail, advice_for(who.error(), (*client)->failure(), settings),
+               exit_of(who.error()));
     return false;
   }
   report.good(url.text + " answers, its certificate is trusted, and it sees you as " +
