@@ -139,7 +139,8 @@ export async function startDiscovery(t, { port = 0, state, store = 'memory', arg
   const folder = state ?? await temporaryFolder(t);
   const program = await start(t, 'holdfast-discovery', [
     '--listen', `127.0.0.1:${port}`, '--admin-listen', '127.0.0.1:0', '--state-dir', folder,
-    '--store', store, ...(args.includes('--lease') ? [] : ['--lease', '10s']), '--probe-allow', '127.0.0.0/8', ...args,
+    '--store', store, ...(args.includes('--lease') ? [] : ['--lease', '10s']),
+    ...(args.includes('--probe-allow') ? [] : ['--probe-allow', '127.0.0.0/8']), ...args,
   ], { env });
   const [, pin] = await program.line(/certificate sha256 ([0-9a-f]{64})/);
   program.pin = pin;
