@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -177,6 +178,13 @@ class StoreWatcher {
   virtual void on_shared(SharedKind kind) = 0;
 };
 
+/// What a replicator asks for when it renews its lease.
+struct Renewal {
+  PublicKey id;
+  registration::RenewRequest request;
+  std::optional<NonceUse> nonce;
+};
+
 /// Who is registered, with which keys, until when.
 ///
 /// Rules (tests/contract/discovery_store holds every store to them):
@@ -214,13 +222,14 @@ class RecordStore {
     return put_registration(record, observed_host, health);
   }
 
-  /// Uses up the nonce, grants a lease from now, and keeps state and load; in one round trip.
-  /// Errors: Denied (as of spend_nonce; nothing else changed), NotFound (no live lease).
-  virtual Result<ReplicatorEntry> renew(PublicKey const& id,
-                                        registration::RenewRequest const& request,
-                                        std::optional<NonceUse> const& nonce) = 0;
-  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request) {
-    return renew(id, request, std::nullopt);
+  /// For each: uses up the nonce, grants a lease from now, and keeps state and load. In order, each
+  /// whatever becomes of the others; one round trip for all that are on one server.
+  /// Returns: as many results, in the same order.
+  /// Errors of each: Denied (as of spend_nonce; nothing else changed), NotFound (no live lease).
+  virtual std::vector<Result<ReplicatorEntry>> renew_all(std::vector<Renewal> const& renewals) = 0;
+  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,
+                                std::optional<NonceUse> const& nonce = std::nullopt) {
+    return std::move(renew_all({Renewal{id, request, nonce}}).front());
   }
 
   /// Errors: NotFound (nothing is kept of it).

@@ -45,8 +45,7 @@ class MemoryStore final : public RecordStore {
 
   Result<PutAnswer> put_registration(registration::SignedRecord const& record,
                                      std::string_view observed_host, Health const& health) override;
-  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,
-                                std::optional<NonceUse> const& nonce) override;
+  std::vector<Result<ReplicatorEntry>> renew_all(std::vector<Renewal> const& renewals) override;
   Result<void> set_health(PublicKey const& id, Health const& health) override;
   Result<ProjectsChange> change_projects(PublicKey const& id,
                                          registration::ProjectsRequest const& request,
@@ -86,6 +85,8 @@ class MemoryStore final : public RecordStore {
   ReplicatorEntry entry_of(PublicKey const& id, Kept const& kept, std::uint64_t now) const;
   static bool fits(Kept const& kept, registration::ProjectsRequest const& request,
                    std::uint64_t keys_max);
+  Result<ReplicatorEntry> renew_one(Renewal const& renewal, std::uint64_t now)
+      HOLDFAST_REQUIRES(mutex_);
   void list_key(PublicKey const& id, Kept& kept, ProjectListing const& listing,
                 ProjectsChange& change) HOLDFAST_REQUIRES(mutex_);
   bool make_room(Hosts& hosts, ProjectListing const& listing) HOLDFAST_REQUIRES(mutex_);
@@ -212,24 +213,29 @@ Result<PutAnswer> MemoryStore::put_registration(registration::SignedRecord const
   return out;
 }
 
-Result<ReplicatorEntry> MemoryStore::renew(PublicKey const& id,
-                                           registration::RenewRequest const& request,
-                                           std::optional<NonceUse> const& nonce) {
+std::vector<Result<ReplicatorEntry>> MemoryStore::renew_all(std::vector<Renewal> const& renewals) {
   MutexLock const lock(mutex_);
   std::uint64_t const now = clock_();
   forget_old(now);
-  if (nonce) {
-    if (Result<void> const used = use_nonce(*nonce, now); !used) return Unexpected(used.error());
+  std::vector<Result<ReplicatorEntry>> out;
+  for (Renewal const& renewal : renewals) out.push_back(renew_one(renewal, now));
+  return out;
+}
+
+Result<ReplicatorEntry> MemoryStore::renew_one(Renewal const& renewal, std::uint64_t now) {
+  if (renewal.nonce) {
+    Result<void> const used = use_nonce(*renewal.nonce, now);
+    if (!used) return Unexpected(used.error());
   }
-  Kept* const kept = find_live(id, now);
+  Kept* const kept = find_live(renewal.id, now);
   if (kept == nullptr) return Unexpected(ErrorCode::NotFound, "no lease");
-  kept->state = request.state;
-  kept->load = request.load;
+  kept->state = renewal.request.state;
+  kept->load = renewal.request.load;
   kept->lease_end_unix_ms = lease_end(now);
   if (watcher_ != nullptr) {
-    watcher_->on_renewed(id, kept->state, kept->load, options_.lease, now);
+    watcher_->on_renewed(renewal.id, kept->state, kept->load, options_.lease, now);
   }
-  return entry_of(id, *kept, now);
+  return entry_of(renewal.id, *kept, now);
 }
 
 Result<void> MemoryStore::set_health(PublicKey const& id, Health const& health) {

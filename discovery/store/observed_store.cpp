@@ -1,5 +1,6 @@
 #include "discovery/store/observed_store.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -18,6 +19,13 @@ StoreResult result_of(Result<T> const& answer) {
                                                        : StoreResult::Refused;
 }
 
+/// Of several that were asked for together: the worst that became of one.
+StoreResult result_of(std::vector<Result<ReplicatorEntry>> const& answers) {
+  StoreResult worst = StoreResult::Done;
+  for (Result<ReplicatorEntry> const& answer : answers) worst = std::max(worst, result_of(answer));
+  return worst;
+}
+
 class ObservedStore final : public RecordStore {
  public:
   ObservedStore(std::unique_ptr<RecordStore> inner, StoreObserver& observer)
@@ -29,9 +37,8 @@ class ObservedStore final : public RecordStore {
     return measured(StoreCall::Put,
                     [&] { return inner_->put_registration(record, observed_host, health); });
   }
-  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,
-                                std::optional<NonceUse> const& nonce) override {
-    return measured(StoreCall::Renew, [&] { return inner_->renew(id, request, nonce); });
+  std::vector<Result<ReplicatorEntry>> renew_all(std::vector<Renewal> const& renewals) override {
+    return measured(StoreCall::Renew, [&] { return inner_->renew_all(renewals); });
   }
   Result<void> set_health(PublicKey const& id, Health const& health) override {
     return measured(StoreCall::SetHealth, [&] { return inner_->set_health(id, health); });

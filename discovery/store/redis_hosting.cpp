@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "discovery/store/redis_records.h"
+#include "discovery/store/redis_words.h"
 
 namespace holdfast::discovery {
 
@@ -13,9 +14,6 @@ using registration::ProjectListing;
 
 constexpr std::size_t kFirstResult = 2;
 constexpr std::size_t kRoomKeysMax = 16;  // Full sets looked through for left overs in one call.
-
-std::string raw(ByteView bytes) { return std::string(as_text(bytes)); }
-std::string digits(std::uint64_t number) { return std::to_string(number); }
 
 }  // namespace
 

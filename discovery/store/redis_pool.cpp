@@ -168,15 +168,14 @@ Result<std::vector<RedisReply>> RedisPool::ask(RedisConnection& connection,
   }
   Result<std::vector<RedisReply>> replies = connection.call(commands, deadline);
   if (!replies) return replies;
-  std::vector<RedisCommand> again = load_commands();
-  std::size_t const loads = again.size();
   std::vector<std::size_t> lost;
   for (std::size_t i = 0; i < replies->size(); ++i) {
-    if (!is_error((*replies)[i], "NOSCRIPT")) continue;
-    lost.push_back(i);
-    again.push_back(commands[i]);
+    if (is_error((*replies)[i], "NOSCRIPT")) lost.push_back(i);
   }
   if (lost.empty()) return replies;
+  std::vector<RedisCommand> again = load_commands();
+  std::size_t const loads = again.size();
+  for (std::size_t const i : lost) again.push_back(commands[i]);
   Result<std::vector<RedisReply>> second = connection.call(again, deadline);
   if (!second) return second;
   for (std::size_t i = 0; i < lost.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "discovery/store/redis_words.h"
 
 namespace holdfast::discovery {
 
@@ -13,31 +14,12 @@ using registration::ReplicatorState;
 
 constexpr std::size_t kFirstResult = 2;  // Behind time and status.
 constexpr std::size_t kReadCommands = 3;
-constexpr std::size_t kSecretTagBytes = 8;
 
-std::string raw(ByteView bytes) { return std::string(as_text(bytes)); }
-std::string digits(std::uint64_t number) { return std::to_string(number); }
-std::string digits(Duration duration) {
-  return std::to_string(std::max<Duration::rep>(duration.count(), 0));
-}
-std::string state_digit(ReplicatorState state) {
-  return state == ReplicatorState::Draining ? "1" : "0";
-}
 ReplicatorState state_of(std::string_view digit) {
   return digit == "1" ? ReplicatorState::Draining : ReplicatorState::Active;
 }
-std::string tag_of(Hash const& secret) { return raw(secret.view().first(kSecretTagBytes)); }
 
-Unexpected no_lease() { return Unexpected(ErrorCode::NotFound, "no lease"); }
 Unexpected no_replicator() { return Unexpected(ErrorCode::NotFound, "no such replicator"); }
-
-Unexpected spend_problem(std::string const& status) {
-  if (status == "used") return Unexpected(ErrorCode::Denied, "nonce was used before");
-  if (status == "busy") {
-    return Unexpected(ErrorCode::Unavailable, "too many requests within the life of a nonce");
-  }
-  return Unexpected(ErrorCode::Denied, "nonce of another store");
-}
 
 }  // namespace
 
@@ -87,9 +69,15 @@ Result<std::vector<RedisReply>> RedisRecords::ask(std::vector<RoutedCommand> con
 
 Result<RedisReply> RedisRecords::run(RoutedCommand command, Deadline deadline) {
   std::uint16_t const slot = command.slot;
-  Result<std::vector<RedisReply>> replies = ask({std::move(command)}, deadline);
+  Result<std::vector<RedisReply>> replies = servers_->call({std::move(command)}, deadline);
   if (!replies) return Unexpected(replies.error());
-  RedisReply& reply = replies->front();
+  return take(std::move(replies->front()), slot);
+}
+
+Result<RedisReply> RedisRecords::take(RedisReply reply, std::uint16_t slot) {
+  if (reply.kind == RedisReply::Kind::Error) {
+    return Unexpected(ErrorCode::Unavailable, "Redis: " + reply.text);
+  }
   if (reply.items.size() < kFirstResult) {
     return Unexpected(ErrorCode::Unavailable, "Redis answered what no script of ours does");
   }
@@ -97,7 +85,7 @@ Result<RedisReply> RedisRecords::run(RoutedCommand command, Deadline deadline) {
   if (reply.at(1).text == "late") {
     return Unexpected(ErrorCode::Unavailable, "the call reached Redis too late");
   }
-  return std::move(reply);
+  return reply;
 }
 
 void RedisRecords::learn_id(PublicKey const& id) {
@@ -136,19 +124,24 @@ void RedisRecords::forget_secret() {
   secret_.reset();
 }
 
-Result<void> RedisRecords::enter(PublicKey const& id, Deadline deadline) {
+RoutedCommand RedisRecords::enter_command(PublicKey const& id) const {
   FixedBytes<struct EpochTag, 8> epoch;
   random_bytes(epoch.bytes);
-  Result<RedisReply> const reply =
-      run(script(Script::Enter, {kIdsKey, kEpochKey},
-                 {raw(id.view()), digits(std::uint64_t{options_.replicators_max}), epoch.hex()}, 0),
-          deadline);
+  return script(Script::Enter, {kIdsKey, kEpochKey},
+                {raw(id.view()), digits(std::uint64_t{options_.replicators_max}), epoch.hex()}, 0);
+}
+
+Result<void> RedisRecords::take_entered(Result<RedisReply> const& reply) {
   if (!reply) return Unexpected(reply.error());
   if (reply->at(1).text == "full") {
     return Unexpected(ErrorCode::LimitExceeded, "too many replicators");
   }
   note_epoch(reply->at(kFirstResult).text, reply->at(0).number());
   return {};
+}
+
+Result<void> RedisRecords::enter(PublicKey const& id, Deadline deadline) {
+  return take_entered(run(enter_command(id), deadline));
 }
 
 Result<std::string> RedisRecords::secret_tag() {
@@ -193,40 +186,6 @@ Result<PutAnswer> RedisRecords::put_registration(registration::SignedRecord cons
     out.outcome = PutAnswer::Outcome::Conflict;
     out.kept_record = to_bytes(as_bytes(reply->at(kFirstResult + 2).text));
   }
-  return out;
-}
-
-Result<ReplicatorEntry> RedisRecords::renew(PublicKey const& id,
-                                            registration::RenewRequest const& request,
-                                            std::optional<NonceUse> const& nonce) {
-  Deadline const deadline = this->deadline();
-  ReplicatorKeys const keys(id);
-  RoutedCommand command =
-      script(Script::Renew, {keys.record, keys.index, keys.nonces},
-             {channel_, "", raw(id.view()), state_digit(request.state), encode_load(request.load),
-              digits(options_.lease), nonce ? tag_of(nonce->secret) : "", nonce ? nonce->name : "",
-              nonce ? digits(nonce->life) : ""},
-             2);
-  Result<RedisReply> const reply = run(std::move(command), deadline);
-  if (!reply) return Unexpected(reply.error());
-  std::string const& status = reply->at(1).text;
-  if (status == "none") return no_lease();
-  if (status != "ok") {
-    if (status == "other") forget_secret();
-    return spend_problem(status);
-  }
-  // Elsewhere the index of ids may be lost while the record is not; here one goes with the other.
-  if (!servers_->is_one()) (void)enter(id, deadline);
-  ReplicatorEntry out;
-  out.id = id;
-  out.state = request.state;
-  out.load = request.load;
-  out.lease_left = options_.lease;
-  out.projects = reply->at(kFirstResult).number();
-  out.signed_record = to_bytes(as_bytes(reply->at(kFirstResult + 1).text));
-  out.observed_host = reply->at(kFirstResult + 2).text;
-  out.health = decode_health(reply->at(kFirstResult + 3).text);
-  out.generation = reply->at(kFirstResult + 4).number();
   return out;
 }
 
@@ -381,26 +340,6 @@ Result<NonceState> RedisRecords::nonce_state(Freshness freshness) {
   MutexLock const lock(mutex_);
   secret_ = *secret;
   return NonceState{.secret = *secret, .now_unix_ms = reply->at(0).number()};
-}
-
-Result<void> RedisRecords::spend_nonce(PublicKey const& id, NonceUse const& nonce) {
-  Deadline const deadline = this->deadline();
-  bool is_known = false;
-  {
-    MutexLock const lock(mutex_);
-    is_known = secret_ == nonce.secret;
-  }
-  if (!is_known) {
-    Result<NonceState> const state = nonce_state(Freshness::Now);
-    if (!state) return Unexpected(state.error());
-    if (state->secret != nonce.secret) return spend_problem("other");
-  }
-  Result<RedisReply> const reply =
-      run(script(Script::Spend, {ReplicatorKeys(id).nonces}, {nonce.name, digits(nonce.life)}, 0),
-          deadline);
-  if (!reply) return Unexpected(reply.error());
-  if (reply->at(1).text != "ok") return spend_problem(reply->at(1).text);
-  return {};
 }
 
 Result<std::uint64_t> RedisRecords::now_unix_ms() {

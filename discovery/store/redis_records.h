@@ -20,7 +20,7 @@
 namespace holdfast::discovery {
 
 /// RecordStore in Redis; made by make_redis_store(). Layout: docs/formats/redis.md.
-/// Its parts: redis_records.cpp (replicators), redis_hosting.cpp (hosting sets), redis_shared.cpp
+/// Its parts: redis_records.cpp (replicators), redis_renewals.cpp (and nonces), redis_hosting.cpp (hosting sets), redis_shared.cpp
 /// (what expires by itself, shared values), redis_upkeep.cpp (its own thread).
 class RedisRecords final : public RecordStore {
  public:
@@ -29,8 +29,7 @@ class RedisRecords final : public RecordStore {
 
   Result<PutAnswer> put_registration(registration::SignedRecord const& record,
                                      std::string_view observed_host, Health const& health) override;
-  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,
-                                std::optional<NonceUse> const& nonce) override;
+  std::vector<Result<ReplicatorEntry>> renew_all(std::vector<Renewal> const& renewals) override;
   Result<void> set_health(PublicKey const& id, Health const& health) override;
   Result<ProjectsChange> change_projects(PublicKey const& id,
                                          registration::ProjectsRequest const& request,
@@ -78,6 +77,8 @@ class RedisRecords final : public RecordStore {
   static RoutedCommand plain(std::string_view key, Words words);
   /// Runs one script. Returns: [now, status, …]. Errors: Unavailable (also for "late").
   Result<RedisReply> run(RoutedCommand command, Deadline deadline);
+  /// What run() does with the reply to a script on `slot`.
+  Result<RedisReply> take(RedisReply reply, std::uint16_t slot);
   Result<std::vector<RedisReply>> ask(std::vector<RoutedCommand> const& commands,
                                       Deadline deadline);
 
@@ -86,8 +87,19 @@ class RedisRecords final : public RecordStore {
   Row row_of(std::vector<RedisReply> const& replies, std::size_t at) const;
   Result<IdPage> read_page(std::optional<PublicKey> const& after);
   Result<RedisWatch::Table> read_table();
+  /// How a record says under which secret it was put.
+  static std::string tag_of(Hash const& secret);
   Result<std::string> secret_tag();
+  RoutedCommand enter_command(PublicKey const& id) const;
+  Result<void> take_entered(Result<RedisReply> const& reply);
   Result<void> enter(PublicKey const& id, Deadline deadline);
+  RoutedCommand renew_command(Renewal const& renewal) const;
+  Result<ReplicatorEntry> take_renewed(Renewal const& renewal, RedisReply const& reply);
+  /// Those of one server; `out` is as long as `renewals`.
+  void renew_some(std::vector<Renewal> const& renewals, std::vector<std::size_t> const& which,
+                  std::vector<Result<ReplicatorEntry>>& out);
+  void enter_renewed(std::vector<Renewal> const& renewals,
+                     std::vector<Result<ReplicatorEntry>> const& results);
 
   // Hosting sets.
   void learn_time_of(std::uint16_t slot, Deadline deadline);

@@ -4,6 +4,7 @@
 
 #include "discovery/store/memory_extras.h"
 #include "discovery/store/redis_records.h"
+#include "discovery/store/redis_words.h"
 
 namespace holdfast::discovery {
 
@@ -12,11 +13,6 @@ namespace {
 constexpr std::size_t kFirstResult = 2;
 constexpr std::size_t kEndBytes = 6;
 
-std::string raw(ByteView bytes) { return std::string(as_text(bytes)); }
-std::string digits(std::uint64_t number) { return std::to_string(number); }
-std::string digits(Duration duration) {
-  return std::to_string(std::max<Duration::rep>(duration.count(), 1));
-}
 std::string kind_digit(SharedKind kind) { return digits(static_cast<std::uint64_t>(kind)); }
 
 /// Port, big-endian, then the host.

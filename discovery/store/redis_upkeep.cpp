@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "discovery/store/redis_records.h"
+#include "discovery/store/redis_words.h"
 
 namespace holdfast::discovery {
 
@@ -12,10 +13,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kFirstResult = 2;
 constexpr Duration kBreath{10};  // Between two steps of a walk, so that others get their turn.
-
-std::string raw(ByteView bytes) { return std::string(as_text(bytes)); }
-std::string digits(std::uint64_t number) { return std::to_string(number); }
-std::string digits(Duration duration) { return std::to_string(duration.count()); }
 
 }  // namespace
 

@@ -22,9 +22,10 @@ class RecordStoreDouble : public RecordStore {
                                      Health const& health) override {
     return pass([&] { return inner_->put_registration(record, observed_host, health); });
   }
-  Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,
-                                std::optional<NonceUse> const& nonce) override {
-    return pass([&] { return inner_->renew(id, request, nonce); });
+  std::vector<Result<ReplicatorEntry>> renew_all(std::vector<Renewal> const& renewals) override {
+    if (std::optional<Unexpected> const refused = refusal(); refused)
+      return std::vector<Result<ReplicatorEntry>>(renewals.size(), *refused);
+    return inner_->renew_all(renewals);
   }
   Result<void> set_health(PublicKey const& id, Health const& health) override {
     return pass([&] { return inner_->set_health(id, health); });

@@ -1,0 +1,133 @@
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "discovery/store/redis_records.h"
+#include "discovery/store/redis_words.h"
+
+namespace holdfast::discovery {
+
+namespace {
+
+using registration::ReplicatorState;
+
+constexpr std::size_t kFirstResult = 2;  // Behind time and status.
+constexpr std::size_t kSecretTagBytes = 8;
+
+Unexpected spend_problem(std::string const& status) {
+  if (status == "used") return Unexpected(ErrorCode::Denied, "nonce was used before");
+  if (status == "busy") {
+    return Unexpected(ErrorCode::Unavailable, "too many requests within the life of a nonce");
+  }
+  return Unexpected(ErrorCode::Denied, "nonce of another store");
+}
+
+}  // namespace
+
+std::string RedisRecords::tag_of(Hash const& secret) {
+  return raw(secret.view().first(kSecretTagBytes));
+}
+
+Result<void> RedisRecords::spend_nonce(PublicKey const& id, NonceUse const& nonce) {
+  Deadline const deadline = this->deadline();
+  bool is_known = false;
+  {
+    MutexLock const lock(mutex_);
+    is_known = secret_ == nonce.secret;
+  }
+  if (!is_known) {
+    Result<NonceState> const state = nonce_state(Freshness::Now);
+    if (!state) return Unexpected(state.error());
+    if (state->secret != nonce.secret) return spend_problem("other");
+  }
+  Result<RedisReply> const reply =
+      run(script(Script::Spend, {ReplicatorKeys(id).nonces}, {nonce.name, digits(nonce.life)}, 0),
+          deadline);
+  if (!reply) return Unexpected(reply.error());
+  if (reply->at(1).text != "ok") return spend_problem(reply->at(1).text);
+  return {};
+}
+
+RoutedCommand RedisRecords::renew_command(Renewal const& renewal) const {
+  ReplicatorKeys const keys(renewal.id);
+  std::optional<NonceUse> const& nonce = renewal.nonce;
+  return script(Script::Renew, {keys.record, keys.index, keys.nonces},
+                {channel_, "", raw(renewal.id.view()),
+                 renewal.request.state == ReplicatorState::Draining ? "1" : "0",
+                 encode_load(renewal.request.load), digits(options_.lease),
+                 nonce ? tag_of(nonce->secret) : "", nonce ? nonce->name : "",
+                 nonce ? digits(nonce->life) : ""},
+                2);
+}
+
+Result<ReplicatorEntry> RedisRecords::take_renewed(Renewal const& renewal,
+                                                   RedisReply const& reply) {
+  std::string const& status = reply.at(1).text;
+  if (status == "none") return Unexpected(ErrorCode::NotFound, "no lease");
+  if (status != "ok") {
+    if (status == "other") forget_secret();
+    return spend_problem(status);
+  }
+  ReplicatorEntry out;
+  out.id = renewal.id;
+  out.state = renewal.request.state;
+  out.load = renewal.request.load;
+  out.lease_left = options_.lease;
+  out.projects = reply.at(kFirstResult).number();
+  out.signed_record = to_bytes(as_bytes(reply.at(kFirstResult + 1).text));
+  out.observed_host = reply.at(kFirstResult + 2).text;
+  out.health = decode_health(reply.at(kFirstResult + 3).text);
+  out.generation = reply.at(kFirstResult + 4).number();
+  return out;
+}
+
+/// Servers are asked one after the other: what one of them does not answer is no answer to its own renewals only.
+std::vector<Result<ReplicatorEntry>> RedisRecords::renew_all(std::vector<Renewal> const& renewals) {
+  std::vector<Result<ReplicatorEntry>> out(
+      renewals.size(), Unexpected(ErrorCode::Unavailable, "Redis was not asked"));
+  std::map<std::string, std::vector<std::size_t>> by_server;
+  for (std::size_t i = 0; i < renewals.size(); ++i) {
+    std::uint16_t const slot = slot_of(ReplicatorKeys(renewals[i].id).record);
+    by_server[name_of(servers_->owner_of(slot))].push_back(i);
+  }
+  for (auto const& [server, which] : by_server) renew_some(renewals, which, out);
+  // Elsewhere the index of ids may be lost while the records are not; here one goes with the other.
+  if (!servers_->is_one()) enter_renewed(renewals, out);
+  return out;
+}
+
+void RedisRecords::renew_some(std::vector<Renewal> const& renewals,
+                              std::vector<std::size_t> const& which,
+                              std::vector<Result<ReplicatorEntry>>& out) {
+  std::vector<RoutedCommand> commands;
+  commands.reserve(which.size());
+  for (std::size_t const i : which) commands.push_back(renew_command(renewals[i]));
+  Result<std::vector<RedisReply>> replies = servers_->call(commands, deadline());
+  for (std::size_t at = 0; at < which.size(); ++at) {
+    Result<ReplicatorEntry>& result = out[which[at]];
+    if (!replies) {
+      result = Unexpected(replies.error());
+      continue;
+    }
+    Result<RedisReply> const reply = take(std::move((*replies)[at]), commands[at].slot);
+    result = reply ? take_renewed(renewals[which[at]], *reply)
+                   : Result<ReplicatorEntry>(Unexpected(reply.error()));
+  }
+}
+
+void RedisRecords::enter_renewed(std::vector<Renewal> const& renewals,
+                                 std::vector<Result<ReplicatorEntry>> const& results) {
+  std::vector<RoutedCommand> commands;
+  for (std::size_t i = 0; i < renewals.size(); ++i) {
+    if (results[i]) commands.push_back(enter_command(renewals[i].id));
+  }
+  if (commands.empty()) return;
+  Result<std::vector<RedisReply>> replies = servers_->call(commands, deadline());
+  if (!replies) return;  // The next renewals try again.
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    (void)take_entered(take(std::move((*replies)[i]), commands[i].slot));
+  }
+}
+
+}  // namespace holdfast::discovery
