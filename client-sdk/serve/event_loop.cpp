@@ -116,6 +116,7 @@ int EventLoop::wait_milliseconds() const {
     next = std::min(next, oldest->since + limit_of(phase));
   }
   if (!waits_.empty()) next = std::min(next, waits_.begin()->first);
+  if (!gathered_.empty()) next = std::min(next, gathered_at_ + kGatherTime);
   if (!accepting_ && listener_ >= 0) next = std::min(next, accept_again_);
   if (is_periodic()) next = std::min(next, periodic_at_);
   if (draining_ && session_count_ > 0) next = std::min(next, now_ + kTick * 5);
@@ -137,6 +138,7 @@ void EventLoop::turn() {
     Session* const session = find(id);
     if (session != nullptr && session->phase != Phase::Parked) pump(*session);
   }
+  submit_gathered();
   if (now_ - expired_at_ >= kTick) expire();
   if (is_periodic() && now_ >= periodic_at_) do_periodic();
   if (draining_) close_idle_for_drain();

@@ -53,7 +53,9 @@ struct LoopShared {
 ///     collector's bounded buffer. So answers come in order, and a client that does not read is not read from.
 ///  3. Each phase of a connection has one time limit, so each list of sessions in a phase is in the order of its
 ///     deadlines, and looking at its front is enough. Deadlines are met up to kTick late.
-///  4. Memory per connection: Session, TLS state, and while a request is under way its head, body and answer.
+///  4. Requests on routes that gather (RouteOptions::gather) are given to a worker together, at most every kGatherTime and
+///     kGatheredMax at once. Why: at a few hundred a second, most of the cost of each is waking threads for it.
+///  5. Memory per connection: Session, TLS state, and while a request is under way its head, body and answer.
 ///
 /// Thread-safety: start(), join() and the destructor belong to the owner; everything else may be called from any
 /// thread, and takes effect at the loop's next turn.
@@ -61,6 +63,8 @@ class EventLoop {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kTick{20};
+  static constexpr std::chrono::milliseconds kGatherTime{2 * kTick};
+  static constexpr std::size_t kGatheredMax = 64;
 
   /// `listener`: owned from here on.
   EventLoop(std::size_t index, LoopShared& shared, int listener);
@@ -92,7 +96,12 @@ class EventLoop {
     Close,     ///< Behind what is written.
     Abort,     ///< At once.
   };
-  using Outcome = std::variant<ResponseBytes, WaitFor>;
+  /// A request on its way to a worker and back.
+  struct Errand {
+    std::uint64_t session = 0;
+    PeerAddress peer;
+    std::shared_ptr<InHand> in_hand;
+  };
   using Message = std::function<void(EventLoop&)>;
   /// Written by the loop's thread only.
   class Counter {
@@ -145,11 +154,14 @@ class EventLoop {
   void run_fast(Router::FastRoute const& route, FastRequest const& request, FastResponse& response,
                 FastOutcome& outcome);
   Next run_in_hand(Session& session);
-  Next conclude(Session& session, Outcome outcome);
+  bool submit(std::vector<Errand> errands);
+  void submit_gathered();
+  ExchangePlace exchange_place() const;
+  Next conclude(Session& session, ExchangeOutcome outcome);
   Next answer(Session& session, ResponseBytes const& response);
   Next park(Session& session, WaitFor wait);
   Next refuse(Session& session, int status, std::string const& detail);
-  void on_worked(std::uint64_t id, Outcome outcome);
+  void on_worked(std::uint64_t id, ExchangeOutcome outcome);
   void resume_parked(Session& session, Call call);
   void unpark(Session& session);
   void watch(Session& session, bool for_writing);
@@ -179,6 +191,8 @@ class EventLoop {
   std::array<PhaseList, kPhaseCount> lists_;
   std::set<std::pair<Clock::time_point, std::uint64_t>> waits_;  ///< Deadlines of parked ones.
   std::vector<std::uint64_t> again_;  ///< Sessions that have used up their turn.
+  std::vector<Errand> gathered_;      ///< Submitted together, gathered_at_ + kGatherTime.
+  Clock::time_point gathered_at_{};   ///< When some were submitted last.
   std::string output_;                ///< Of the session at work, until flushed.
   std::string answer_;                ///< Of the fast path.
   PlainGet plain_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <openssl/err.h>
@@ -293,31 +294,72 @@ void EventLoop::run_fast(Router::FastRoute const& route, FastRequest const& requ
   }
 }
 
+ExchangePlace EventLoop::exchange_place() const {
+  return {shared_.router, shared_.options.proxies, shared_.closing_after_answers};
+}
+
 /// Runs the session's request here, or gives it to a worker.
 EventLoop::Next EventLoop::run_in_hand(Session& session) {
   std::shared_ptr<InHand> const in_hand = session.in_hand;
   auto const [method, path] = route_of(in_hand->request.head);
   in_hand->sequence_before = shared_.waiters.sequence();
-  if (shared_.router.on_loop(method, path)) {
-    return conclude(session, run_exchange(shared_.router, in_hand->request,
-                                          session.connection.peer(), shared_.options.proxies,
-                                          in_hand->call, shared_.closing_after_answers));
+  Router::Place const place = shared_.router.place_of(method, path);
+  if (place == Router::Place::OnLoop) {
+    return conclude(session,
+                    run_exchange(exchange_place(),
+                                 {in_hand->request, session.connection.peer(), in_hand->call}));
   }
-  auto job = [this, in_hand, id = session.id, peer = session.connection.peer()] {
-    auto outcome = std::make_shared<Outcome>(run_exchange(shared_.router, in_hand->request, peer,
-                                                          shared_.options.proxies, in_hand->call,
-                                                          shared_.closing_after_answers));
-    post([id, outcome](EventLoop& loop) { loop.on_worked(id, std::move(*outcome)); });
-  };
   // Before it is submitted: from then on the request is the worker's.
   set_phase(session, Phase::Working);
-  if (shared_.workers.submit(std::move(job))) return Next::Wait;
+  std::vector<Errand> errands;
+  errands.push_back({session.id, session.connection.peer(), in_hand});
+  if (place == Router::Place::Gathered && !draining_) {
+    gathered_.push_back(std::move(errands.front()));
+    return Next::Wait;
+  }
+  if (submit(std::move(errands))) return Next::Wait;
   count_refusal(Refusal::Overload);
   set_phase(session, Phase::Idle);
   return answer(session, overloaded_exchange(shared_.closing_after_answers));
 }
 
-void EventLoop::on_worked(std::uint64_t id, Outcome outcome) {
+/// Gives them to one worker, and takes the answers back in one message. Returns: false if there are too many.
+bool EventLoop::submit(std::vector<Errand> errands) {
+  return shared_.workers.submit([this, errands = std::move(errands)] {
+    std::vector<ExchangeRequest> requests;
+    requests.reserve(errands.size());
+    for (Errand const& each : errands)
+      requests.push_back({each.in_hand->request, each.peer, each.in_hand->call});
+    auto outcomes =
+        std::make_shared<std::vector<ExchangeOutcome>>(run_exchanges(exchange_place(), requests));
+    std::vector<std::uint64_t> ids;
+    for (Errand const& each : errands) ids.push_back(each.session);
+    post([ids = std::move(ids), outcomes](EventLoop& loop) {
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        loop.on_worked(ids[i], std::move((*outcomes)[i]));
+    });
+  });
+}
+
+/// Those gathered, when it is time. The first after a quiet while does not wait for others.
+void EventLoop::submit_gathered() {
+  if (gathered_.empty() || (!draining_ && now_ - gathered_at_ < kGatherTime)) return;
+  gathered_at_ = now_;
+  std::vector<Errand> all = std::exchange(gathered_, {});
+  for (std::size_t from = 0; from < all.size(); from += kGatheredMax) {
+    auto const begin = all.begin() + static_cast<std::ptrdiff_t>(from);
+    auto const end = begin + static_cast<std::ptrdiff_t>(std::min(kGatheredMax, all.size() - from));
+    std::vector<std::uint64_t> ids;
+    std::for_each(begin, end, [&](Errand const& each) { ids.push_back(each.session); });
+    if (submit({std::make_move_iterator(begin), std::make_move_iterator(end)})) continue;
+    for (std::uint64_t const id : ids) {
+      count_refusal(Refusal::Overload);
+      on_worked(id, overloaded_exchange(shared_.closing_after_answers));
+    }
+  }
+}
+
+void EventLoop::on_worked(std::uint64_t id, ExchangeOutcome outcome) {
   Session* const session = find(id);
   if (session == nullptr) return;
   ERR_clear_error();
@@ -327,7 +369,7 @@ void EventLoop::on_worked(std::uint64_t id, Outcome outcome) {
   settle(*session, next);
 }
 
-EventLoop::Next EventLoop::conclude(Session& session, Outcome outcome) {
+EventLoop::Next EventLoop::conclude(Session& session, ExchangeOutcome outcome) {
   if (WaitFor* const wait = std::get_if<WaitFor>(&outcome); wait != nullptr)
     return park(session, std::move(*wait));
   ResponseBytes const& response = std::get<ResponseBytes>(outcome);

@@ -76,29 +76,34 @@ bool asks_to_close(httplib::Request const& request) {
   });
 }
 
+/// What a request came to, before what was left for later.
+struct Handled {
+  HttpOutcome outcome = to_response(bad_request("The request could not be parsed"));
+  bool is_head = false;
+  bool close = true;
+  bool failed = false;
+};
+
 /// One request through cpp-httplib. Made anew for each: it holds what only this request has.
 class Exchange final : public httplib::Server {
  public:
-  Exchange(Router const& router, RequestCollector::Collected const& collected,
-           PeerAddress const& peer, ProxyPolicy const& proxies, Call call)
-      : router_(router), collected_(collected), peer_(peer), proxies_(proxies), call_(call) {
-    set_pre_routing_handler([this](httplib::Request const& request, httplib::Response&) {
-      handle(request);
+  Exchange(ExchangePlace const& place, ExchangeRequest const& request)
+      : place_(place), request_(request) {
+    set_pre_routing_handler([this](httplib::Request const& from, httplib::Response&) {
+      handle(from);
       return HandlerResponse::Handled;
     });
   }
 
   /// What cpp-httplib writes itself is thrown away: answers are written by us, alike for every path.
-  std::variant<ResponseBytes, WaitFor> run(bool close_after) {
-    MemoryStream stream(collected_.head, peer_);
+  Handled run() {
+    MemoryStream stream(request_.collected.head, request_.peer);
     bool closes = false;
-    process_request(stream, close_after, closes, nullptr);
-    if (wait_) return *std::move(wait_);
+    process_request(stream, place_.close_after, closes, nullptr);
     // Not handled: the library could not parse it, and says nothing that may be relied upon.
-    bool const close = close_after || closes || asks_to_close_ || !handled_ || http_1_0_;
-    ResponseBytes answer{{}, response_.status, close, failed_};
-    append_answer(answer.bytes, response_, is_head_, close);
-    return answer;
+    bool const asked = asks_to_close_ || http_1_0_;
+    if (was_handled_) handled_.close = place_.close_after || closes || asked;
+    return std::move(handled_);
   }
 
  private:
@@ -113,62 +118,75 @@ class Exchange final : public httplib::Server {
                                    name == "LOCAL_ADDR" || name == "LOCAL_PORT";
       if (!made_by_library) request.headers.add(name, value);
     }
-    request.body = collected_.body;
-    request.peer = peer_;
-    if (proxies_.trusts(peer_)) request.peer = client_behind(proxies_, peer_, request.headers);
-    request.call = call_;
+    request.body = request_.collected.body;
+    request.peer = request_.peer;
+    if (place_.proxies.trusts(request_.peer))
+      request.peer = client_behind(place_.proxies, request_.peer, request.headers);
+    request.call = request_.call;
     return request;
   }
 
   void handle(httplib::Request const& from) {
-    handled_ = true;
-    is_head_ = from.method == "HEAD";
+    was_handled_ = true;
+    handled_.is_head = from.method == "HEAD";
     http_1_0_ = from.version == "HTTP/1.0";
     asks_to_close_ = asks_to_close(from);
-    HttpOutcome outcome;
     try {
       HttpRequest request = translate(from);
-      outcome = router_.handle(request);
+      handled_.outcome = place_.router.handle(request);
     } catch (...) {
-      failed_ = true;
-      outcome = to_response(internal_error());
+      handled_.failed = true;
+      handled_.outcome = to_response(internal_error());
     }
-    if (WaitFor* const wait = std::get_if<WaitFor>(&outcome);
-        wait != nullptr && call_ != Call::Deadline) {
-      wait_ = std::move(*wait);
-      return;
+    // The deadline has passed, so waiting on is a mistake of ours.
+    if (request_.call == Call::Deadline && std::holds_alternative<WaitFor>(handled_.outcome)) {
+      handled_.failed = true;
+      handled_.outcome = to_response(internal_error());
     }
-    if (std::holds_alternative<WaitFor>(
-            outcome)) {  // The deadline has passed, so waiting on is a mistake of ours.
-      failed_ = true;
-      outcome = to_response(internal_error());
-    }
-    response_ = std::get<HttpResponse>(std::move(outcome));
   }
 
-  Router const& router_;
-  RequestCollector::Collected const& collected_;
-  PeerAddress const& peer_;
-  ProxyPolicy const& proxies_;
-  Call call_;
-  std::optional<WaitFor> wait_;
-  HttpResponse response_ = to_response(bad_request("The request could not be parsed"));
-  bool handled_ = false;
-  bool is_head_ = false;
+  ExchangePlace const& place_;
+  ExchangeRequest const& request_;
+  Handled handled_;
+  bool was_handled_ = false;
   bool http_1_0_ = false;
   bool asks_to_close_ = false;
-  bool failed_ = false;
 };
+
+HttpResponse finish(Later const& later, bool& failed) {
+  try {
+    return later.finish();
+  } catch (...) {
+    failed = true;
+    return to_response(internal_error());
+  }
+}
+
+ExchangeOutcome conclude(Handled handled) {
+  if (WaitFor* const wait = std::get_if<WaitFor>(&handled.outcome)) return std::move(*wait);
+  if (Later const* const later = std::get_if<Later>(&handled.outcome))
+    handled.outcome = finish(*later, handled.failed);
+  HttpResponse const& response = std::get<HttpResponse>(handled.outcome);
+  ResponseBytes answer{{}, response.status, handled.close, handled.failed};
+  append_answer(answer.bytes, response, handled.is_head, handled.close);
+  return answer;
+}
 
 }  // namespace
 
-// NOLINTNEXTLINE(readability-function-size): six things, no two of one kind.
-std::variant<ResponseBytes, WaitFor> run_exchange(Router const& router,
-                                                  RequestCollector::Collected const& collected,
-                                                  PeerAddress const& peer,
-                                                  ProxyPolicy const& proxies, Call call,
-                                                  bool close_after) {
-  return Exchange(router, collected, peer, proxies, call).run(close_after);
+std::vector<ExchangeOutcome> run_exchanges(ExchangePlace const& place,
+                                           std::span<ExchangeRequest const> requests) {
+  std::vector<Handled> handled;
+  handled.reserve(requests.size());
+  for (ExchangeRequest const& request : requests) handled.push_back(Exchange(place, request).run());
+  std::vector<ExchangeOutcome> out;
+  out.reserve(requests.size());
+  for (Handled& each : handled) out.push_back(conclude(std::move(each)));
+  return out;
+}
+
+ExchangeOutcome run_exchange(ExchangePlace const& place, ExchangeRequest const& request) {
+  return conclude(Exchange(place, request).run());
 }
 
 ResponseBytes refuse_exchange(int status, std::string const& detail) {

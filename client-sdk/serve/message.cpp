@@ -53,4 +53,16 @@ std::optional<std::string> HttpRequest::query_value(std::string const& name) con
   return found->second;
 }
 
+HttpOutcome with_response(HttpOutcome outcome, std::function<void(HttpResponse&)> change) {
+  if (HttpResponse* const response = std::get_if<HttpResponse>(&outcome)) change(*response);
+  if (Later* const later = std::get_if<Later>(&outcome)) {
+    later->finish = [finish = std::move(later->finish), change = std::move(change)] {
+      HttpResponse response = finish();
+      change(response);
+      return response;
+    };
+  }
+  return outcome;
+}
+
 }  // namespace holdfast

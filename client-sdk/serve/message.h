@@ -77,7 +77,17 @@ struct WaitFor {
   Duration at_most;
 };
 
-using HttpOutcome = std::variant<HttpResponse, WaitFor>;
+/// "Ask the others first, then call `finish` for my answer." On a route with RouteOptions::gather a handler is called for
+/// all requests that were gathered before the first `finish` is, so that what they need can be got for all of them at
+/// once. `finish` is called once, on the thread of its handler, when the request is gone: it keeps what it needs.
+struct Later {
+  std::function<HttpResponse()> finish;
+};
+
+using HttpOutcome = std::variant<HttpResponse, WaitFor, Later>;
+
+/// `change(response)` now or, for Later, when it is there. Does nothing to WaitFor.
+HttpOutcome with_response(HttpOutcome outcome, std::function<void(HttpResponse&)> change);
 
 /// A plain function; called on any worker thread, several at once. On a route with RouteOptions::on_loop it is called
 /// on the event loops, several at once, and must not block.

@@ -118,11 +118,9 @@ HttpOutcome Router::handle(HttpRequest& request) const {
     if (is_param(name)) request.params[name.substr(1, name.size() - 2)] = std::string(segments[i]);
   }
   HttpOutcome outcome = route->handler(request);
-  if (HttpResponse* const response = std::get_if<HttpResponse>(&outcome);
-      response != nullptr && route->options.cors) {
-    add_cors_fields(response->headers);
-  }
-  return outcome;
+  if (!route->options.cors) return outcome;
+  return with_response(std::move(outcome),
+                       [](HttpResponse& response) { add_cors_fields(response.headers); });
 }
 
 void Router::wrap_handlers(Wrap const& wrap) {
@@ -164,10 +162,11 @@ Router::FastRoute const* Router::find_fast(std::string_view path, std::string_vi
   return nullptr;
 }
 
-bool Router::on_loop(std::string_view method, std::string_view path) const {
-  if (guard_) return false;
+Router::Place Router::place_of(std::string_view method, std::string_view path) const {
+  if (guard_) return Place::Worker;
   Route const* const route = find(method == "HEAD" ? "GET" : method, split(path));
-  return route == nullptr || route->options.on_loop;
+  if (route == nullptr || route->options.on_loop) return Place::OnLoop;
+  return route->options.gather ? Place::Gathered : Place::Worker;
 }
 
 std::size_t Router::body_bytes_max(std::string_view method, std::string_view path) const {

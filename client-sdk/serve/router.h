@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -16,6 +17,9 @@ struct RouteOptions {
   bool cors = false;               ///< Any web page may call this: Access-Control-Allow-Origin: *.
   bool on_loop =
       false;  ///< The handler never blocks: it is called on the event loop instead of a worker.
+  /// Requests that are in no hurry: those of several connections may wait for each other up to EventLoop::kGatherTime, so
+  /// that one worker does them in one go (Later). One that comes alone does not wait.
+  bool gather = false;
 };
 
 /// Finds the handler of a request by comparing path segments; no regular expressions.
@@ -61,8 +65,9 @@ class Router {
   /// Returns: the fast route of a GET for `path`, and what stands at its {name}; null if there is none.
   FastRoute const* find_fast(std::string_view path, std::string_view& param) const;
 
-  /// Whether the handler of this request runs on the event loop; true when nothing but the router answers.
-  bool on_loop(std::string_view method, std::string_view path) const;
+  /// Where the handler of this request runs. OnLoop also when nothing but the router answers.
+  enum class Place : std::uint8_t { OnLoop, Worker, Gathered };
+  Place place_of(std::string_view method, std::string_view path) const;
 
   /// What the route of this request takes as body; 0 for a route that does not exist.
   std::size_t body_bytes_max(std::string_view method, std::string_view path) const;

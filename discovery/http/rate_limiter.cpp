@@ -223,11 +223,10 @@ HttpHandler limited(RateLimiter& limiter, RateKind kind, std::function<Instant()
     RateBudget const& budget = limiter.budgets().of(kind);
     if (verdict.is_refused) return rate_limited_response(kind, budget, verdict);
     HttpOutcome outcome = handler(request);
-    HttpResponse* const response = std::get_if<HttpResponse>(&outcome);
-    if (response != nullptr && verdict.is_limited) {
-      add_rate_limit_fields(*response, kind, budget, verdict);
-    }
-    return outcome;
+    if (!verdict.is_limited) return outcome;
+    return with_response(std::move(outcome), [kind, &budget, verdict](HttpResponse& response) {
+      add_rate_limit_fields(response, kind, budget, verdict);
+    });
   };
 }
 

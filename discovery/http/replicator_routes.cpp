@@ -81,7 +81,7 @@ void ReplicatorRoutes::add_routes(Router& router) {
   router.add("DELETE", "/replicators/{id}",
              write(WriteRoute::Deregister, &ReplicatorRoutes::deregister));
   router.add("POST", "/replicators/{id}/renew", write(WriteRoute::Renew, &ReplicatorRoutes::renew),
-             {.body_bytes_max = registration::kRenewBytesMax});
+             {.body_bytes_max = registration::kRenewBytesMax, .gather = true});
   router.add("POST", "/replicators/{id}/projects",
              write(WriteRoute::Projects, &ReplicatorRoutes::change_projects),
              {.body_bytes_max = registration::kProjectsBytesMax});
@@ -91,12 +91,15 @@ HttpOutcome ReplicatorRoutes::authenticated(HttpRequest const& request, WriteRou
                                             Write write) {
   WriteAnswer done = check_and_write(request, route, write);
   if (WaitFor* const wait = std::get_if<WaitFor>(&done)) return std::move(*wait);
-  Answer answer = HttpResponse();
-  if (ProblemDetails* const problem = std::get_if<ProblemDetails>(&done)) {
-    answer = std::move(*problem);
-  } else {
-    answer = std::get<HttpResponse>(std::move(done));
+  if (Rest* const rest = std::get_if<Rest>(&done)) {
+    return Later{[this, route, rest = std::move(*rest)] { return conclude(route, rest()); }};
   }
+  if (ProblemDetails* const problem = std::get_if<ProblemDetails>(&done))
+    return conclude(route, std::move(*problem));
+  return conclude(route, std::get<HttpResponse>(std::move(done)));
+}
+
+HttpResponse ReplicatorRoutes::conclude(WriteRoute route, Answer answer) {
   observer_.on_write(route, problem_type(answer));
   HttpResponse response = to_response(std::move(answer));
   if (Result<std::string> const fresh = issue_nonce(store_, Freshness::Recent); fresh)
@@ -226,7 +229,7 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::put_result(HttpRequest const& re
     return WaitFor{SelfTests::event_of(id), kSelfTestWait};
   if (entry->health.self_test == SelfTest::Failed && !running)
     return failed_test(entry->health, request.peer.ip, store_.options().lease);
-  registration::LeaseAnswer answer = lease_answer(*entry, request.peer);
+  registration::LeaseAnswer answer = lease_answer(*entry, request.peer.ip);
   answer.receipt = receipt_for(*entry);
   HttpResponse response = json_response(registration::to_json(answer));
   if (!over || running) {
@@ -237,7 +240,7 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::put_result(HttpRequest const& re
 }
 
 registration::LeaseAnswer ReplicatorRoutes::lease_answer(ReplicatorEntry const& entry,
-                                                         PeerAddress const& peer) {
+                                                         std::string const& observed_host) {
   SystemRng rng;
   registration::LeaseAnswer answer;
   answer.lease_s = whole_seconds(store_.options().lease);
@@ -245,7 +248,7 @@ registration::LeaseAnswer ReplicatorRoutes::lease_answer(ReplicatorEntry const& 
   answer.projects = entry.projects;
   if (parts_.admission != nullptr) answer.keys_max = parts_.admission->keys_max(entry.id);
   answer.state = entry.state;
-  answer.observed_address = peer.ip;
+  answer.observed_address = observed_host;
   Listing const listing = listing_of(entry);
   answer.listed = listing.listed;
   answer.reason = listing.reason;
@@ -277,13 +280,18 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::renew(HttpRequest const& request
   if (!nonce) return store_problem(nonce.error(), ProblemType::BadNonce);
   if (parts_.admission != nullptr && parts_.admission->is_drained(id))
     body->state = ReplicatorState::Draining;
-  Result<ReplicatorEntry> const entry = store_.renew(id, *body, *nonce);
+  return Rest{[this, place = renewals_.add({id, *std::move(body), *nonce}),
+               observed_host = request.peer.ip] { return renewed(place.result(), observed_host); }};
+}
+
+Answer ReplicatorRoutes::renewed(Result<ReplicatorEntry> const& entry,
+                                 std::string const& observed_host) {
   if (!entry && entry.error().code == ErrorCode::Denied)
     return problem_document(ProblemType::BadNonce, entry.error().detail);
   if (!entry) return store_problem(entry.error(), ProblemType::UnknownLease);
-  registration::LeaseAnswer answer = lease_answer(*entry, request.peer);
+  registration::LeaseAnswer answer = lease_answer(*entry, observed_host);
   if (SystemRng rng; rng.below(kReceiptOnceInRenewals) == 0) {
-    if (Result<ReplicatorEntry> const whole = store_.find(id); whole)
+    if (Result<ReplicatorEntry> const whole = store_.find(entry->id); whole)
       answer.receipt = receipt_for(*whole);
   }
   return json_response(registration::to_json(answer));

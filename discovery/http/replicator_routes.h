@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "discovery/http/observer.h"
 #include "discovery/http/own_urls.h"
 #include "discovery/http/rate_limiter.h"
+#include "discovery/http/renewals.h"
 #include "discovery/probe/health_keeper.h"
 #include "discovery/registry/record_store.h"
 #include "registration/api.h"
@@ -50,16 +52,23 @@ class ReplicatorRoutes {
   /// `store` and `observer` must outlive this.
   ReplicatorRoutes(RecordStore& store, OwnUrls own_urls, ApiObserver& observer,
                    RegistrationParts parts = {})
-      : store_(store), own_urls_(std::move(own_urls)), observer_(observer), parts_(parts) {}
+      : store_(store),
+        own_urls_(std::move(own_urls)),
+        observer_(observer),
+        parts_(parts),
+        renewals_(store) {}
 
   void add_routes(Router& router);
 
  private:
-  using WriteAnswer = std::variant<HttpResponse, registration::ProblemDetails, WaitFor>;
+  /// What is left of a request until the others that came with it were looked at.
+  using Rest = std::function<Answer()>;
+  using WriteAnswer = std::variant<HttpResponse, registration::ProblemDetails, WaitFor, Rest>;
   using Write = WriteAnswer (ReplicatorRoutes::*)(HttpRequest const&, PublicKey const&);
 
   /// Rules 1 and 2 around `write`.
   HttpOutcome authenticated(HttpRequest const& request, WriteRoute route, Write write);
+  HttpResponse conclude(WriteRoute route, Answer answer);
   WriteAnswer check_and_write(HttpRequest const& request, WriteRoute route, Write write);
   /// Rule 1, without spending the nonce. Returns: the problem, or nothing.
   std::optional<registration::ProblemDetails> refusal(HttpRequest const& request,
@@ -72,6 +81,7 @@ class ReplicatorRoutes {
   /// What a registration came to, once its test is over or its time is.
   WriteAnswer put_result(HttpRequest const& request, PublicKey const& id);
   WriteAnswer renew(HttpRequest const& request, PublicKey const& id);
+  Answer renewed(Result<ReplicatorEntry> const& entry, std::string const& observed_host);
   WriteAnswer change_projects(HttpRequest const& request, PublicKey const& id);
   WriteAnswer deregister(HttpRequest const& request, PublicKey const& id);
 
@@ -79,12 +89,14 @@ class ReplicatorRoutes {
                                     registration::Record const& record, PeerAddress const& peer);
   /// Empty if it is not listed. Calls the store.
   Bytes receipt_for(ReplicatorEntry const& entry);
-  registration::LeaseAnswer lease_answer(ReplicatorEntry const& entry, PeerAddress const& peer);
+  registration::LeaseAnswer lease_answer(ReplicatorEntry const& entry,
+                                         std::string const& observed_host);
 
   RecordStore& store_;
   OwnUrls own_urls_;
   ApiObserver& observer_;
   RegistrationParts parts_;
+  Renewals renewals_;
 };
 
 }  // namespace holdfast::discovery

@@ -30,6 +30,7 @@ class HeldRequests {
       if (HttpResponse* const response = std::get_if<HttpResponse>(&outcome); response != nullptr) {
         return std::move(*response);
       }
+      if (Later* const later = std::get_if<Later>(&outcome)) return later->finish();
       std::string const& event = std::get<WaitFor>(outcome).event;
       auto const known = before.find(event);
       request.call =

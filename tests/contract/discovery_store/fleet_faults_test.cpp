@@ -159,6 +159,28 @@ TEST_F(ClusterFaultTest, AnsweredCallsAreToldOfAfterASlotMoved) {
       recorder_.await([&](Seen const& seen) { return seen.hosting.count(key_of(1)) > before; }));
 }
 
+TEST_F(ClusterFaultTest, AMasterThatStallsHoldsUpItsOwnRenewalsOnly) {
+  auto const holder = [&](PublicKey const& id) {
+    return fleet_.holder_of(slot_of(ReplicatorKeys(id).record));
+  };
+  std::vector<Renewal> renewals;
+  for (Byte seed = 1; seed <= 12; ++seed) {
+    ASSERT_TRUE(registers_within(*store_, seed, std::chrono::seconds(5)));
+    renewals.push_back({id_of(seed), {}, std::nullopt});
+  }
+  std::size_t const stalled = holder(id_of(1));
+  fleet_.node(stalled).send_signal(SIGSTOP);
+  auto const results = store_->renew_all(renewals);
+  fleet_.node(stalled).send_signal(SIGCONT);
+  std::size_t renewed = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    bool const is_held_up = holder(renewals[i].id) == stalled;
+    EXPECT_EQ(results[i].ok(), !is_held_up) << i;
+    renewed += results[i].ok() ? 1U : 0U;
+  }
+  EXPECT_GT(renewed, 0U) << "no id of this test is elsewhere";
+}
+
 TEST_F(ClusterFaultTest, AnIndexThatWasLostIsBackAfterARenewal) {
   ASSERT_TRUE(registers_within(*store_, 1, std::chrono::seconds(5)));
   fleet_.node(fleet_.holder_of(slot_of(kIdsKey))).command({"DEL", kIdsKey, kEpochKey, kSecretKey});

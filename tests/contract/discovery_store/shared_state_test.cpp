@@ -138,6 +138,30 @@ TEST_P(SharedStateTest, ARenewalUsesUpItsNonce) {
   EXPECT_EQ(store_->spend_nonce(id(1), *use).error().code, ErrorCode::Denied);
 }
 
+TEST_P(SharedStateTest, RenewalsTogetherComeToWhatEachComesToAlone) {
+  for (Byte seed = 1; seed <= 4; ++seed) put(seed);
+  list_keys(1, {key_of(1)});
+  auto const use = check_renewal_nonce(*store_, *issue_nonce(*store_));
+  ASSERT_TRUE(use.ok());
+  registration::RenewRequest const draining{.state = registration::ReplicatorState::Draining,
+                                            .load = {}};
+  std::vector<Renewal> renewals = {{id(1), draining, *use}, {id(1), {}, *use}, {id(9), {}, {}}};
+  for (Byte seed = 2; seed <= 4; ++seed) renewals.push_back({id(seed), {}, std::nullopt});
+  auto const results = store_->renew_all(renewals);
+  ASSERT_EQ(results.size(), renewals.size());
+  ASSERT_TRUE(results[0].ok());
+  EXPECT_EQ(results[0]->id, id(1));
+  EXPECT_EQ(results[0]->state, registration::ReplicatorState::Draining);
+  EXPECT_EQ(results[0]->projects, 1U);
+  EXPECT_EQ(results[1].error().code, ErrorCode::Denied) << "its nonce was used by the one before";
+  EXPECT_EQ(results[2].error().code, ErrorCode::NotFound);
+  for (std::size_t i = 3; i < results.size(); ++i) {
+    ASSERT_TRUE(results[i].ok()) << i;
+    EXPECT_EQ(results[i]->id, renewals[i].id);
+  }
+  EXPECT_TRUE(store_->renew_all({}).empty());
+}
+
 TEST_P(SharedStateTest, ARenewalUnderAnotherSecretIsRefused) {
   put(1);
   NonceUse use{{}, "abc", Duration(500)};

@@ -71,8 +71,9 @@ void check(std::string_view bytes, PlainGet const& plain) {
   collector.receive(bytes.substr(0, plain.head_bytes));
   std::optional<RequestCollector::Collected> const request = collector.take();
   HOLDFAST_CHECK(request && request->body.empty() && !collector.has_partial());
-  auto const outcome = run_exchange(router, *request, PeerAddress{"192.0.2.1", 1}, ProxyPolicy{},
-                                    Call::First, /*close_after=*/false);
+  ProxyPolicy const proxies;
+  PeerAddress const peer{"192.0.2.1", 1};
+  auto const outcome = run_exchange({router, proxies}, {*request, peer});
   HOLDFAST_CHECK(std::get<ResponseBytes>(outcome).close == plain.close);
   HOLDFAST_CHECK(general == seen_fast(plain));
 }

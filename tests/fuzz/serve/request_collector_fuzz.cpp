@@ -49,8 +49,9 @@ Outcome collect(Router const& router, std::string_view bytes, std::size_t chunk_
       HOLDFAST_CHECK(got->head.find("\r\n\r\n") == got->head.size() - 4);
       HOLDFAST_CHECK(got->head.size() <= 2 * kLimits.head_bytes_max &&
                      got->body.size() <= kBodyBytesMax);
-      auto const answer = run_exchange(router, *got, PeerAddress{"192.0.2.1", 1}, ProxyPolicy{},
-                                       Call::First, false);
+      ProxyPolicy const proxies;
+      PeerAddress const peer{"192.0.2.1", 1};
+      auto const answer = run_exchange({router, proxies}, {*got, peer});
       HOLDFAST_CHECK(std::get<ResponseBytes>(answer).bytes.starts_with("HTTP/1.1 "));
       outcome.requests.push_back(got->head + got->body);
     }

@@ -173,7 +173,11 @@ class RegistrationFixture : public testing::Test {
   HttpResponse send(unsigned node, std::string method, std::string const& rest, std::string body,
                     std::string const& from = kHome) {
     HttpRequest request = signed_request(node, std::move(method), rest, std::move(body), from);
-    return std::get<HttpResponse>(router->handle(request));
+    return response_of(router->handle(request));
+  }
+  static HttpResponse response_of(HttpOutcome outcome) {
+    if (Later const* const later = std::get_if<Later>(&outcome)) return later->finish();
+    return std::get<HttpResponse>(std::move(outcome));
   }
   HttpResponse renew(unsigned node, std::string const& from = kHome) {
     return send(node, "POST", "/renew", "{}", from);

@@ -156,8 +156,8 @@ TEST_F(SelfTestRoutes, WithoutSelfTestsWhatRegistersIsListed) {
 TEST_F(SelfTestRoutes, ARenewalIsGoodOnce) {
   register_node({});
   HttpRequest request = signed_request(1, "POST", "/renew", "{}", kHome);
-  EXPECT_EQ(std::get<HttpResponse>(router->handle(request)).status, 200);
-  EXPECT_EQ(type_of(std::get<HttpResponse>(router->handle(request))), "bad-nonce");
+  EXPECT_EQ(response_of(router->handle(request)).status, 200);
+  EXPECT_EQ(type_of(response_of(router->handle(request))), "bad-nonce");
 }
 
 /// Practice defect 8: a renewal grants one lease from now, however many came before.

@@ -94,6 +94,86 @@ TEST_F(EventLoopTest, WorkBeyondTheQueueIsRefused) {
   EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 503 "));
 }
 
+/// A route that gathers: each answer says how many of its batch had been looked at when it was made.
+class GatheringTest : public TestServer {
+ protected:
+  GatheringTest() {
+    router_.add("GET", "/gathers",
+                [this](HttpRequest const& request) -> HttpOutcome {
+                  if (finished_.exchange(0) > 0) ++batches_;
+                  ++looks_;
+                  return Later{[this, text = request.query_value("q").value_or("-")] {
+                    ++finished_;
+                    HttpResponse response;
+                    response.body = text;
+                    if (text == "throws") throw std::runtime_error("later");
+                    return response;
+                  }};
+                },
+                {.gather = true});
+  }
+  std::atomic<int> finished_{0};
+  std::atomic<int> batches_{1};
+};
+
+TEST_F(GatheringTest, RequestsOfManyConnectionsAreDoneTogether) {
+  start({.worker_count = 1});
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 100; ++i) clients.push_back(std::make_unique<RawClient>(server_->port()));
+  for (int round = 0; round < 3; ++round) {
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      clients[i]->send("GET /gathers?q=" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      EXPECT_EQ(body_of(clients[i]->answer()), std::to_string(i));
+    }
+  }
+  EXPECT_EQ(looks_, 300);
+  EXPECT_LT(batches_, 300) << "no two of them were in one batch";
+}
+
+TEST_F(GatheringTest, OneThatThrowsHarmsNoOther) {
+  start();
+  RawClient one(server_->port());
+  RawClient two(server_->port());
+  one.send("GET /gathers?q=throws HTTP/1.1\r\nHost: a\r\n\r\n");
+  two.send("GET /gathers?q=fine HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_TRUE(one.answer().starts_with("HTTP/1.1 500 "));
+  EXPECT_EQ(body_of(two.answer()), "fine");
+  EXPECT_EQ(server_->counters().handler_failures, 1u);
+}
+
+TEST_F(GatheringTest, MoreThanTheWorkersTakeIsRefused) {
+  start({.worker_count = 1, .queued_max = 0});
+  RawClient client(server_->port());
+  for (int i = 0; i < 2; ++i) {
+    client.send("GET /gathers HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_TRUE(client.answer().starts_with("HTTP/1.1 503 "));
+  }
+}
+
+TEST_F(GatheringTest, WhatWasGatheredIsAnsweredBeforeTheEnd) {
+  start();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server_->port()));
+    clients.back()->send("GET /blocking?q=there HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(body_of(clients.back()->answer()), "there");
+  }
+  std::uint64_t const before = server_->counters().requests;
+  for (auto const& client : clients)
+    client->send("GET /gathers?q=last HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return server_->counters().requests > before; }));
+  server_->stop(5s);
+  for (auto const& client : clients) {
+    std::string const answer = client->answer();
+    if (!answer.empty()) {
+      EXPECT_EQ(body_of(answer), "last");
+    }
+  }
+  EXPECT_EQ(server_->counters().connections_open, 0u);
+}
+
 TEST_F(EventLoopTest, AClientThatNeverReadsIsClosedAtItsDeadline) {
   start({.write_timeout = 100ms});
   RawClient client(server_->port());

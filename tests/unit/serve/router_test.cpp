@@ -100,10 +100,10 @@ TEST_F(RouterTest, FastRoutesAreFoundByTheWholePath) {
 
 TEST_F(RouterTest, WhatBlocksIsKeptOffTheLoop) {
   router.add("GET", "/quick/{id}", says("quick"), {.on_loop = true});
-  EXPECT_TRUE(router.on_loop("GET", "/quick/1"));
-  EXPECT_TRUE(router.on_loop("HEAD", "/quick/1"));
-  EXPECT_FALSE(router.on_loop("GET", "/replicators"));
-  EXPECT_TRUE(router.on_loop("GET", "/nothing")) << "a 404 blocks nobody";
+  EXPECT_EQ(router.place_of("GET", "/quick/1"), Router::Place::OnLoop);
+  EXPECT_EQ(router.place_of("HEAD", "/quick/1"), Router::Place::OnLoop);
+  EXPECT_EQ(router.place_of("GET", "/replicators"), Router::Place::Worker);
+  EXPECT_EQ(router.place_of("GET", "/nothing"), Router::Place::OnLoop) << "a 404 blocks nobody";
 }
 
 TEST(FastRequest, FieldsCompareWithoutCase) {
