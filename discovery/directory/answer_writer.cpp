@@ -110,13 +110,18 @@ void append_endpoint(std::string& out, HostingView const& lines, RankedLine cons
 
 /// A key that was not asked for lately waits for memory: let the waits for its replicators overlap.
 void prefetch(HostingView const& lines, ReplicatorTable const& table) {
-  constexpr std::size_t kLinesMax = 8;
+  constexpr std::size_t kLinesMax = 4;
+  constexpr std::size_t kTextBytes = 192;  // Up to the region.
+  constexpr std::size_t kJsonBytes = 640;  // One address and the record.
   std::size_t const count = std::min(lines.size(), kLinesMax);
-  if (count < 2) return;
-  for (std::size_t i = 0; i < count; ++i) __builtin_prefetch(&table.at(lines.row(i)));
+  for (std::size_t i = 1; i < count; ++i) table.prefetch(lines.row(i));
   for (std::size_t i = 0; i < count; ++i) {
-    RowText const* const text = table.at(lines.row(i)).text.load(std::memory_order_acquire);
-    __builtin_prefetch(text);
+    Row const& row = table.at(lines.row(i));
+    auto const* const text =
+        reinterpret_cast<char const*>(row.text.load(std::memory_order_relaxed));
+    char const* const json = row.json_hint.load(std::memory_order_relaxed);
+    for (std::size_t at = 0; at < kTextBytes; at += 64) __builtin_prefetch(text + at);
+    for (std::size_t at = 0; at < kJsonBytes; at += 64) __builtin_prefetch(json + at);
   }
 }
 

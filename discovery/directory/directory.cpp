@@ -91,7 +91,7 @@ DirectoryAnswer Directory::look_up(LookupQuery const& query, Instant now, std::s
   if (!is_loaded_.load(std::memory_order_acquire)) return {};
   Shard& shard = shard_of(query.key);
   MutexLock const lock(shard.mutex);
-  HostingView const set = shard.sets.find(query.key);
+  HostingView const set = shard.sets.find(query.key, table_);
   if (!set.is_there()) return answer_miss(shard, query.key, now);
   return answer_hit(shard, set, query, now, body);
 }
@@ -102,7 +102,7 @@ DirectoryAnswer Directory::look_up_here(LookupQuery const& query, Instant now, s
   if (!is_loaded_.load(std::memory_order_acquire)) return not_here;
   Shard& shard = shard_of(query.key);
   MutexLock const lock(shard.mutex);
-  HostingView const set = shard.sets.find(query.key);
+  HostingView const set = shard.sets.find(query.key, table_);
   return set.is_there() ? answer_hit(shard, set, query, now, body) : not_here;
 }
 
@@ -226,7 +226,7 @@ std::optional<bool> Directory::is_hosted(DiscoveryKey const& key, Instant now) {
   if (!is_loaded_.load(std::memory_order_acquire)) return std::nullopt;
   Shard& shard = shard_of(key);
   MutexLock const lock(shard.mutex);
-  HostingView const set = shard.sets.find(key);
+  HostingView const set = shard.sets.find(key, table_);
   if (!set.is_there()) {
     std::optional<MissTable::Miss> const miss = shard.misses.find(name_of(key), now);
     if (miss && miss->kind != MissKind::Away) return false;
@@ -245,7 +245,7 @@ std::optional<bool> Directory::is_hosted(DiscoveryKey const& key, Instant now) {
 std::vector<TraceLine> Directory::trace(LookupQuery const& query, Instant now) {
   Shard& shard = shard_of(query.key);
   MutexLock const lock(shard.mutex);
-  return trace_lines(shard.sets.find(query.key), table_, wish_of(query), judge(now));
+  return trace_lines(shard.sets.find(query.key, table_), table_, wish_of(query), judge(now));
 }
 
 std::shared_ptr<std::vector<Candidate> const> Directory::candidates(Instant now) {

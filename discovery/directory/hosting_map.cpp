@@ -11,7 +11,6 @@ namespace holdfast::discovery {
 
 namespace {
 
-constexpr std::size_t kKeyWords = 4;
 constexpr std::size_t kHeadWords = 5;  // Key; then lines, keyholders and the mark of the clock.
 constexpr std::size_t kLineWords = 3;
 constexpr std::size_t kSignatureWords = 8;
@@ -20,12 +19,15 @@ constexpr std::uint64_t kNoProof = 0xffff;
 constexpr std::size_t kAllocatorBytes = 16;  // What malloc adds to a block, rounded up.
 constexpr std::size_t kSlotsAtFirst = 16;
 constexpr std::size_t kLinesMax = 60'000;
+constexpr std::size_t kPrefetchBytes = 192;  // A set with one line and its proof.
 
 std::uint64_t mix(std::uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
   return z ^ (z >> 31);
 }
+
+std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
 std::size_t block_bytes(std::size_t words) { return words * 8 + kAllocatorBytes; }
 
@@ -73,6 +75,12 @@ std::size_t HostingView::word_count() const {
 HostingMap::HostingMap(std::size_t bytes_max, std::uint64_t seed)
     : bytes_max_(bytes_max), seed_(seed), slots_(kSlotsAtFirst) {}
 
+HostingMap::KeyWords HostingMap::words_of(DiscoveryKey const& key) {
+  KeyWords out{};
+  std::memcpy(out.data(), key.data(), 32);
+  return out;
+}
+
 std::uint64_t HostingMap::hash_of(std::uint64_t const* key_words) const {
   std::uint64_t out = seed_;
   for (std::size_t i = 0; i < kKeyWords; ++i) out = mix(out ^ key_words[i]) + seed_;
@@ -80,23 +88,39 @@ std::uint64_t HostingMap::hash_of(std::uint64_t const* key_words) const {
 }
 
 /// Where the key is, or the free slot where it would be.
-std::size_t HostingMap::position_of(DiscoveryKey const& key) const {
-  std::array<std::uint64_t, kKeyWords> words{};
-  std::memcpy(words.data(), key.data(), 32);
-  std::uint64_t const hash = hash_of(words.data());
-  auto const tag = static_cast<std::uint32_t>(hash >> 32);
+std::size_t HostingMap::position_of(KeyWords const& key, std::uint64_t hash) const {
   std::size_t const mask = slots_.size() - 1;
   std::size_t at = hash & mask;
   while (slots_[at].words != nullptr) {
     Slot const& slot = slots_[at];
-    if (slot.tag == tag && std::memcmp(slot.words.get(), words.data(), 32) == 0) return at;
+    if (slot.tag == tag_of(hash) && std::memcmp(slot.words.get(), key.data(), 32) == 0) return at;
     at = (at + 1) & mask;
   }
   return at;
 }
 
-HostingView HostingMap::find(DiscoveryKey const& key) {
-  Slot const& slot = slots_[position_of(key)];
+std::size_t HostingMap::position_of(DiscoveryKey const& key) const {
+  KeyWords const words = words_of(key);
+  return position_of(words, hash_of(words.data()));
+}
+
+/// What a slot with the right tag leads to, before it is known whether that is the key's.
+void HostingMap::prefetch(std::uint64_t hash, ReplicatorTable const& table) const {
+  std::size_t const mask = slots_.size() - 1;
+  std::size_t at = hash & mask;
+  while (slots_[at].words != nullptr && slots_[at].tag != tag_of(hash)) at = (at + 1) & mask;
+  Slot const& slot = slots_[at];
+  if (slot.words == nullptr) return;
+  auto const* const block = reinterpret_cast<char const*>(slot.words.get());
+  for (std::size_t byte = 0; byte < kPrefetchBytes; byte += 64) __builtin_prefetch(block + byte);
+  table.prefetch(slot.first_row);
+}
+
+HostingView HostingMap::find(DiscoveryKey const& key, ReplicatorTable const& table) {
+  KeyWords const words = words_of(key);
+  std::uint64_t const hash = hash_of(words.data());
+  prefetch(hash, table);
+  Slot const& slot = slots_[position_of(words, hash)];
   if (slot.words == nullptr) return {};
   // Written only when it changes: the line stays clean in the caches of other cores.
   if ((slot.words[kKeyWords] & kAskedFor) == 0) slot.words[kKeyWords] |= kAskedFor;
@@ -139,7 +163,8 @@ void HostingMap::put(DiscoveryKey const& key, std::vector<RowLine> const& lines)
     std::memcpy(keyholder_at + kKeyWords * i, keyholders[i].data(), 32);
   }
   Slot& slot = slots_[position_of(key)];
-  slot.tag = static_cast<std::uint32_t>(hash_of(words.get()) >> 32);
+  slot.tag = tag_of(hash_of(words.get()));
+  slot.first_row = lines.empty() ? 0 : lines.front().row;
   slot.words = std::move(words);
   ++count_;
   bytes_ += block_bytes(word_count);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "crypto/keys.h"
+#include "discovery/directory/replicator_table.h"
 #include "registration/keyholder_proof.h"
 
 namespace holdfast::discovery {
@@ -60,8 +62,9 @@ class HostingMap {
  public:
   HostingMap(std::size_t bytes_max, std::uint64_t seed);
 
-  /// Returns: nothing (is_there() false) or the lines; counts as asked for.
-  HostingView find(DiscoveryKey const& key);
+  /// Returns: nothing (is_there() false) or the lines; counts as asked for. The first line's row of `table` is fetched
+  /// while the lines are.
+  HostingView find(DiscoveryKey const& key, ReplicatorTable const& table);
   /// Replaces what is there. Requires: at most 60,000 lines. A set larger than bytes_max is not kept.
   void put(DiscoveryKey const& key, std::vector<RowLine> const& lines);
   bool erase(DiscoveryKey const& key);
@@ -71,12 +74,18 @@ class HostingMap {
   std::size_t bytes() const { return bytes_ + slots_.size() * sizeof(Slot); }
 
  private:
+  static constexpr std::size_t kKeyWords = 4;
+  using KeyWords = std::array<std::uint64_t, kKeyWords>;
+  static KeyWords words_of(DiscoveryKey const& key);
   struct Slot {
     std::unique_ptr<std::uint64_t[]> words;
     std::uint32_t tag = 0;
+    std::uint32_t first_row = 0;  ///< Of the lines.
   };
   std::uint64_t hash_of(std::uint64_t const* key_words) const;
   std::size_t position_of(DiscoveryKey const& key) const;
+  void prefetch(std::uint64_t hash, ReplicatorTable const& table) const;
+  std::size_t position_of(KeyWords const& key, std::uint64_t hash) const;
   void remove_at(std::size_t at);
   void evict_one();
   void grow();

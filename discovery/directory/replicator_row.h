@@ -16,7 +16,7 @@
 namespace holdfast::discovery {
 
 /// What answers say of a replicator, rendered once. Immutable.
-struct RowText {
+struct alignas(64) RowText {
   /// A part of `json`: "host":…,"port":…,"transport":… and, for ws, "url":…
   struct Address {
     registration::AddressKind kind = registration::AddressKind::Tcp;
@@ -24,17 +24,18 @@ struct RowText {
     std::uint16_t bytes = 0;
     std::uint16_t where_bytes = 0;  ///< How much of it is host and port.
   };
-  // One block of memory for all that is written, because a look-up of a rare key waits for memory and for nothing else.
-  std::array<Address, registration::kAddressesMax> addresses{};
+  // What every look-up reads comes first, and all that is written is one block: a look-up of a rare key waits for memory
+  // and for nothing else.
+  std::uint64_t hash = 0;  ///< Of all that is rendered.
+  std::uint64_t weight = kWeightDefault;
+  std::string json;
   std::uint16_t address_count = 0;
   std::uint16_t common_bytes =
       0;  ///< ,"replicator":…,"region":…,"record":… at the start of `json`.
-  std::string json;
-  PublicKey id;
-  std::uint64_t hash = 0;  ///< Of all that is rendered.
-  std::uint64_t weight = kWeightDefault;
-  std::uint64_t capacity = 0;
+  std::array<Address, registration::kAddressesMax> addresses{};
   std::string region;
+  PublicKey id;
+  std::uint64_t capacity = 0;
   std::string group;
   registration::AcceptMode accept = registration::AcceptMode::Listed;
   Bytes record;
@@ -53,7 +54,7 @@ struct RowText {
 
 /// What a look-up judges a replicator by. Times are the store's, in Unix milliseconds. Everything that changes is atomic:
 /// renewals write while look-ups read.
-struct Row {
+struct alignas(64) Row {
   enum Flag : std::uint32_t {
     kDraining = 1,
     kTestPassed = 2,
@@ -69,6 +70,8 @@ struct Row {
   std::atomic<std::uint32_t> flags{0};
   std::atomic<std::uint32_t> load_permille{0};
   std::uint64_t seed = 0;  ///< seed_of(id); does not change.
+  /// Where text->json is, for fetching it ahead of its use only.
+  std::atomic<char const*> json_hint{nullptr};
 };
 
 /// How the present moment is judged, the same for all rows.

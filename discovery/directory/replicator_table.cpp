@@ -101,7 +101,10 @@ void ReplicatorTable::set_flag(Row& row, Row::Flag flag, bool on) {
 }
 
 void ReplicatorTable::set_text(Row& row, std::unique_ptr<RowText const> text) {
-  if (text != nullptr) ++borne_;
+  if (text != nullptr) {
+    ++borne_;
+    row.json_hint.store(text->json.data(), std::memory_order_relaxed);
+  }
   std::unique_ptr<RowText const> old(row.text.exchange(text.release(), std::memory_order_acq_rel));
   if (old == nullptr) return;
   --borne_;

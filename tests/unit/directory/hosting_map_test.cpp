@@ -9,6 +9,8 @@
 namespace holdfast::discovery {
 namespace {
 
+ReplicatorTable const kNoRows;
+
 DiscoveryKey key_of(std::uint64_t number) {
   SeededRng rng(number);
   DiscoveryKey out;
@@ -53,7 +55,7 @@ TEST(HostingMap, AgreesWithAPlainMap) {
           ASSERT_EQ(map.erase(key_of(number)), model.erase(number) == 1);
           break;
         default: {
-          HostingView const view = map.find(key_of(number));
+          HostingView const view = map.find(key_of(number), kNoRows);
           ASSERT_EQ(view.is_there(), model.contains(number));
           if (view.is_there()) {
             ASSERT_EQ(lines_in(view), model[number]);
@@ -62,10 +64,11 @@ TEST(HostingMap, AgreesWithAPlainMap) {
       }
       ASSERT_EQ(map.size(), model.size());
     }
-    for (auto const& [number, lines] : model) ASSERT_EQ(lines_in(map.find(key_of(number))), lines);
+    for (auto const& [number, lines] : model)
+      ASSERT_EQ(lines_in(map.find(key_of(number), kNoRows)), lines);
     map.clear();
     EXPECT_EQ(map.size(), 0u);
-    EXPECT_FALSE(map.find(key_of(1)).is_there());
+    EXPECT_FALSE(map.find(key_of(1), kNoRows).is_there());
   }
 }
 
@@ -86,7 +89,7 @@ TEST(HostingMap, WhatIsAskedForStays) {
   map.put(key_of(0), lines);
   int lost = 0;
   for (std::uint64_t number = 1; number < 5'000; ++number) {
-    if (!map.find(key_of(0)).is_there()) {
+    if (!map.find(key_of(0), kNoRows).is_there()) {
       ++lost;
       map.put(key_of(0), lines);
     }
@@ -98,7 +101,7 @@ TEST(HostingMap, WhatIsAskedForStays) {
 TEST(HostingMap, ASetThatIsTooLargeIsNotKept) {
   HostingMap map(1'000, 3);
   map.put(key_of(1), std::vector<RowLine>(100));
-  EXPECT_FALSE(map.find(key_of(1)).is_there());
+  EXPECT_FALSE(map.find(key_of(1), kNoRows).is_there());
   EXPECT_EQ(map.size(), 0u);
 }
 
