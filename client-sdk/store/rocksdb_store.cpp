@@ -116,6 +116,12 @@ Result<void> RocksDbStore::check_budget(std::uint64_t adds) {
   return Unexpected(ErrorCode::StorageFull, "the disk budget is spent");
 }
 
+bool RocksDbStore::is_full() {
+  MutexLock const lock(commit_mutex_);
+  if (refused_bytes_ > 0 && check_budget(refused_bytes_)) refused_bytes_ = 0;
+  return refused_bytes_ > 0;
+}
+
 void RocksDbStore::reclaim() {
   if (database_->compacting.exchange(true)) return;
   if (database_->compaction.joinable()) database_->compaction.join();
@@ -136,7 +142,10 @@ Result<void> RocksDbStore::commit(std::span<core::Commit const> commits) {
     garbage = garbage || deletes(commit);
   }
   MutexLock const lock(commit_mutex_);
-  if (Result<void> const room = check_budget(adds); !room) return room;
+  if (Result<void> const room = check_budget(adds); !room) {
+    refused_bytes_ = adds;
+    return room;
+  }
   CommitWriter writer(*database_, commits);
   for (core::Commit const& commit : commits) {
     if (Result<void> const added = writer.add(commit); !added) return added;

@@ -73,6 +73,8 @@ class RocksDbStore final : public core::Store {
   Result<std::size_t> retired_count();
   /// Bytes on disk and in write buffers, about; what budget_bytes is compared with.
   std::uint64_t used_bytes() const;
+  /// Whether the last commit that found no room would find none now, either. Waits for a commit that is under way.
+  bool is_full();
   /// Gives deleted space back to the file system now; takes as long as rewriting all tables.
   Result<void> compact();
 
@@ -87,6 +89,8 @@ class RocksDbStore final : public core::Store {
   /// What used_bytes() said, and how much was written since: asking for every commit would be slow.
   std::uint64_t measured_bytes_ HOLDFAST_GUARDED_BY(commit_mutex_) = 0;
   std::uint64_t written_since_ HOLDFAST_GUARDED_BY(commit_mutex_) = ~std::uint64_t{0};
+  /// Of the last commit that was refused for want of room, while there still is none; 0: there is.
+  std::uint64_t refused_bytes_ HOLDFAST_GUARDED_BY(commit_mutex_) = 0;
   /// Something was deleted whose space a compaction would give back.
   bool has_garbage_ HOLDFAST_GUARDED_BY(commit_mutex_) = true;
 };

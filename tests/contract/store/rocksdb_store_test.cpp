@@ -81,6 +81,7 @@ TEST_F(RocksDbStoreTest, ABudgetRecoversByItselfWhenDataIsErased) {
   RocksDbStore::Options with = options();
   with.budget_bytes = 12U << 20U;
   open(with);
+  EXPECT_FALSE(store->is_full());
   std::uint64_t end = 0;
   while (true) {
     Result<void> const done = commit(append_commit(core_key(1), end, end + 100, 10'000));
@@ -91,6 +92,7 @@ TEST_F(RocksDbStoreTest, ABudgetRecoversByItselfWhenDataIsErased) {
     end += 100;
   }
   EXPECT_GE(end, 600U);
+  EXPECT_TRUE(store->is_full());
   ASSERT_TRUE(store->erase(core_key(1)).ok()) << "deleting needs no budget";
   bool taken = false;
   // The space comes back when a background compaction has finished: wait for that, not for a time.
@@ -99,6 +101,7 @@ TEST_F(RocksDbStoreTest, ABudgetRecoversByItselfWhenDataIsErased) {
     if (!taken) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   EXPECT_TRUE(taken);
+  EXPECT_FALSE(store->is_full());
 }
 
 TEST_F(RocksDbStoreTest, ADirectoryIsOpenedOnlyOnce) {
