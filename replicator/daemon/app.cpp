@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -27,7 +28,8 @@ namespace holdfast::replicator {
 namespace {
 
 constexpr Duration kDrainSessions{5'000};
-constexpr std::time_t kHousekeepingS = 3'600;
+constexpr std::time_t kTickS = 5;
+constexpr int kTicksPerHousekeeping = 720;  // An hour.
 
 net::EngineHostOptions host_options(Config const& config) {
   net::EngineHostOptions options;
@@ -58,6 +60,8 @@ class Node {
   /// Leaves discovery, goes on accepting while somebody may hold an answer that names this node, then ends.
   void drain();
   void housekeeping();
+  /// Whether the store takes nothing new; says so in the log when it changes.
+  bool storage_full();
 
  private:
   AdminOptions admin_options();
@@ -74,6 +78,7 @@ class Node {
   Projects projects_;
   RecordSeq seq_;
   std::atomic<bool> draining_{false};
+  std::atomic<bool> was_full_{false};
   std::vector<std::unique_ptr<Registrar>> registrars_;
   std::vector<std::unique_ptr<Assignee>> assignees_;
   net::EngineHost host_;
@@ -168,10 +173,29 @@ registration::LoadFigures Node::load() {
   figures.projects = keeper_.hosted_count();
   figures.connections = host_.stats().connections;
   figures.stored_bytes = store_->used_bytes();
-  std::uint64_t const budget = config_.disk_budget.bytes;
-  figures.free_bytes = budget > figures.stored_bytes ? budget - figures.stored_bytes : 0;
-  figures.storage_full = budget > 0 && figures.free_bytes == 0;
+  std::error_code unknown;
+  std::filesystem::space_info const space = std::filesystem::space(config_.data_dir, unknown);
+  if (!unknown) figures.free_bytes = space.available;
+  if (std::uint64_t const budget = config_.disk_budget.bytes; budget > 0) {
+    std::uint64_t const left = budget - std::min(budget, figures.stored_bytes);
+    figures.free_bytes = unknown ? left : std::min(left, figures.free_bytes);
+  }
+  figures.storage_full = storage_full();
   return figures;
+}
+
+bool Node::storage_full() {
+  bool const full = store_->is_full();
+  if (was_full_.exchange(full) == full) return full;
+  if (full) {
+    spdlog::warn(
+        "storage is full ({} bytes used, --disk-budget {}): nothing new is taken, what is here is "
+        "served",
+        store_->used_bytes(), config_.disk_budget.bytes);
+  } else {
+    spdlog::info("storage has room again");
+  }
+  return full;
 }
 
 MetricsSnapshot Node::snapshot() {
@@ -181,6 +205,7 @@ MetricsSnapshot Node::snapshot() {
   out.assigned_keys = assigned_.size();
   out.stored_bytes = store_->used_bytes();
   out.disk_budget_bytes = config_.disk_budget.bytes;
+  out.storage_full = storage_full();
   out.named_cores_taken = keeper_.named_cores_taken();
   out.named_cores_refused = keeper_.named_cores_refused();
   out.services = registrars_.size();
@@ -241,8 +266,11 @@ Result<void> run_node(Config const& config,
   Node node(config, std::move(*store), *identity);
   if (Result<void> const started = node.start(); !started) return started;
 
-  timespec const hour{kHousekeepingS, 0};
-  while (sigtimedwait(&signals, nullptr, &hour) < 0) node.housekeeping();
+  timespec const tick{kTickS, 0};
+  for (int ticks = 1; sigtimedwait(&signals, nullptr, &tick) < 0; ++ticks) {
+    static_cast<void>(node.storage_full());  // For the log.
+    if (ticks % kTicksPerHousekeeping == 0) node.housekeeping();
+  }
   std::thread([signals] {
     int number = 0;
     sigwait(&signals, &number);

@@ -84,6 +84,8 @@ std::string to_prometheus(MetricsSnapshot const& snapshot) {
   out.gauge("stored_bytes", "Disk used by the store, about.", snapshot.stored_bytes);
   out.gauge("disk_budget_bytes", "Configured --disk-budget; 0: no limit.",
             snapshot.disk_budget_bytes);
+  out.gauge("storage_full", "1 while there is no room for what wire peers offer.",
+            snapshot.storage_full ? 1 : 0);
   out.counter("named_cores_taken", "Cores that clients named and that were taken.",
               snapshot.named_cores_taken);
   out.counter("named_cores_refused", "Cores that clients named and that were refused.",

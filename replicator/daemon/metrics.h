@@ -14,6 +14,7 @@ struct MetricsSnapshot {
   std::uint64_t assigned_keys = 0;  ///< Taken on, and no client has brought the core key yet.
   std::uint64_t stored_bytes = 0;
   std::uint64_t disk_budget_bytes = 0;  ///< 0: no limit.
+  bool storage_full = false;            ///< Nothing new is taken.
   std::uint64_t named_cores_taken = 0;
   std::uint64_t named_cores_refused = 0;
   std::uint64_t services = 0;
