@@ -18,6 +18,13 @@ struct WantedKey {
       root;  ///< The project key, if it is known: then a proof goes with the key.
 };
 
+/// Bytes of a key in the JSON of a batch, with and without a proof, and of one that is removed; at most.
+inline constexpr std::size_t kProvenListingBytes = 334;
+inline constexpr std::size_t kListingBytes = 76;
+inline constexpr std::size_t kRemovalBytes = 67;
+/// Room for keys in one batch: a thousand with proofs are more than a service reads.
+inline constexpr std::size_t kBatchBytesMax = registration::kProjectsBytesMax - 1'024;
+
 /// Which keys one discovery service was told of, and what to tell it next.
 ///
 /// Rules:

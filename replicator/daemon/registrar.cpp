@@ -1,6 +1,7 @@
 #include "replicator/daemon/registrar.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
@@ -93,7 +94,11 @@ void Registrar::run() {
       complaint = text;
     }
     Duration const asked = client_ ? client_->failure().retry_after : Duration(0);
-    rest_.sleep(backoff.next(rng, asked));
+    Duration pause = backoff.next(rng, asked);
+    // What is wrong with the keys must not cost the lease.
+    Duration const to_renewal = renew_at_ - net::steady_now();
+    if (registered_ && to_renewal > Duration(0)) pause = std::min(pause, to_renewal);
+    rest_.sleep(pause);
   }
 }
 
@@ -230,17 +235,21 @@ Result<void> Registrar::send_keys() {
   note_unlisted(plan.unlisted);
   registration::ProjectsRequest batch;
   batch.replace = plan.replace;
-  auto const send_full = [&]() -> Result<void> {
-    if (batch.add.size() + batch.remove.size() < registration::kBatchKeysMax) return {};
-    Result<void> const sent = send_batch(batch);
-    batch = {};
+  std::size_t batch_bytes = 0;
+  auto const make_room = [&](std::size_t adds) -> Result<void> {
+    bool const fits = batch.add.size() + batch.remove.size() < registration::kBatchKeysMax &&
+                      batch_bytes + adds <= kBatchBytesMax;
+    Result<void> const sent = fits ? Result<void>() : send_batch(std::exchange(batch, {}));
+    batch_bytes = adds + (fits ? batch_bytes : 0);
     return sent;
   };
   for (DiscoveryKey const& key : plan.remove) {
+    if (Result<void> const room = make_room(kRemovalBytes); !room) return room;
     batch.remove.push_back(key);
-    if (Result<void> const sent = send_full(); !sent) return sent;
   }
   for (WantedKey const& item : plan.add) {
+    std::size_t const bytes = item.root ? kProvenListingBytes : kListingBytes;
+    if (Result<void> const room = make_room(bytes); !room) return room;
     registration::ProjectListing listing{.key = item.key, .proof = std::nullopt};
     if (item.root) {
       listing.proof =
@@ -248,7 +257,6 @@ Result<void> Registrar::send_keys() {
                                              item.key, now_s + KeyListing::kProofLifeS);
     }
     batch.add.push_back(listing);
-    if (Result<void> const sent = send_full(); !sent) return sent;
   }
   if (!batch.replace && batch.add.empty() && batch.remove.empty()) return {};
   return send_batch(batch);

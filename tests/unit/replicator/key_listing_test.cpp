@@ -44,6 +44,25 @@ TEST(KeyListing, OnlyWhatChangedIsSent) {
   EXPECT_EQ(plan.add[0].key, wanted(3, true).key);
 }
 
+TEST(KeyListing, ABatchIsNoLongerThanItWasCountedFor) {
+  registration::ProjectListing listing;
+  registration::ProjectListing proven;
+  proven.proof = registration::KeyholderProof{};
+  proven.proof->expires_unix_s = (1ULL << 53U) - 1;
+  registration::ProjectsRequest batch;
+  std::size_t const empty = to_json(batch).size();
+  EXPECT_LE(empty, registration::kProjectsBytesMax - kBatchBytesMax);
+  auto const added = [&](registration::ProjectListing const& one) {
+    registration::ProjectsRequest with;
+    with.add.assign(100, one);
+    return to_json(with).size() - empty;
+  };
+  EXPECT_LE(added(listing), 100 * kListingBytes);
+  EXPECT_LE(added(proven), 100 * kProvenListingBytes);
+  batch.remove.resize(100);
+  EXPECT_LE(to_json(batch).size() - empty, 100 * kRemovalBytes);
+}
+
 TEST(KeyListing, AServiceIsToldOfNoMoreKeysThanItTakes) {
   KeyListing listing;
   std::vector<WantedKey> const all = {wanted(1, false), wanted(2, true), wanted(3, true)};
