@@ -2,10 +2,12 @@
 import https from 'node:https';
 import { discoveryKeyOf } from '../../../client-sdk/js/index.js';
 
+const agent = new https.Agent({ keepAlive: true, maxSockets: 64 });
+
 /** GET without checking the certificate (that is tested elsewhere). Returns { status, headers, body }. */
 export function ask(service, target) {
   return new Promise((resolve, reject) => {
-    const request = https.get(`${service.url}${target}`, { agent: false, rejectUnauthorized: false }, (response) => {
+    const request = https.get(`${service.url}${target}`, { agent, rejectUnauthorized: false }, (response) => {
       const parts = [];
       response.on('data', (part) => parts.push(part));
       response.on('end', () => {
