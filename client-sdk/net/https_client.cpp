@@ -71,6 +71,7 @@ Instant steady_now() {
 
 /// OpenSSL's message callback: notes that bytes of an answer came. TLS 1.3 has "application data" in the header of every
 /// encrypted record and tells the real kind apart.
+// NOLINTNEXTLINE(readability-function-size): OpenSSL says what it passes.
 void note_answer(int is_written, int /*record_version*/, int kind, void const* bytes,
                  std::size_t size, SSL* ssl, void* argument) {
   int const tells =
