@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { discoveryKeyOf } from '../../client-sdk/js/index.js';
 import { ask, sync } from './support/ask.mjs';
+import { isMentioned, isQuoted } from './support/docs.mjs';
 import { discoveryArgs, holdfast, idOf, startDiscovery, startRedis, startReplicator } from './support/programs.mjs';
 import { freePort, until } from './support/wait.mjs';
 
@@ -23,7 +24,9 @@ async function finds(code, problem, advice, service, node, ...more) {
   const problems = lines.filter((line) => line.startsWith('[problem] '));
   assert.equal(problems.length, 1, answer.stdout);
   assert.match(problems[0], problem);
-  assert.match(lines[lines.indexOf(problems[0]) + 1], advice);
+  const advised = lines[lines.indexOf(problems[0]) + 1];
+  assert.match(advised, advice);
+  isMentioned(advised);
   assert.match(answer.stdout, /\n1 problem\(s\) found\.\n$/);
   return answer.stdout;
 }
@@ -39,13 +42,13 @@ async function stranger(t, { silent = false } = {}) {
   return server.address().port;
 }
 
-/** A node whose registration does not pass, and its id. */
+/** A node whose registration does not pass: its id, and what its log says. */
 async function unlisted(t, service, advertise) {
   const node = await startReplicator(t, { projects: [randomBytes(32)], args: [...discoveryArgs(service), '--advertise', advertise] });
   const id = await idOf(node);
-  const [line] = await node.line(/self-test-failed: .*/);
+  const { input: line } = await node.line(/self-test-failed: .*/);
   assert.ok(line.includes(`holdfast doctor --discovery ${service.url} --node ${id}`), 'the log names the doctor');
-  return id;
+  return { id, line };
 }
 
 test('all is well', async (t) => {
@@ -65,6 +68,7 @@ test('all is well', async (t) => {
     'Everything works.',
     '',
   ]);
+  for (const line of stdout.trim().split('\n')) isQuoted(line);
   const json = JSON.parse((await doctor(service, id, discoveryKeyOf(key).toString('hex'), '--json')).stdout);
   assert.deepEqual([json.ok, json.exit, json.findings.map(({ kind }) => kind)], [true, 0, Array(5).fill('ok')]);
 });
@@ -74,25 +78,26 @@ test('the service cannot reach the node', async (t) => {
 
   await t.test('nothing listens where it is said to be', async (t) => {
     const port = await freePort();
-    const id = await unlisted(t, service, `127.0.0.1:${port}`);
+    const { id, line } = await unlisted(t, service, `127.0.0.1:${port}`);
+    isQuoted(line);
     await finds(6, new RegExp(`not listed: the self-test failed: tcp 127\\.0\\.0\\.1:${port}.* connect failed`), /Forward the port/, service, id);
     const { stdout } = await doctor(service, id, '--json');
     assert.equal(JSON.parse(stdout).exit, 6);
   });
 
   await t.test('something else listens there', async (t) => {
-    const id = await unlisted(t, service, `127.0.0.1:${await stranger(t)}`);
+    const { id } = await unlisted(t, service, `127.0.0.1:${await stranger(t)}`);
     await finds(6, /not listed: the self-test failed: .* handshake failed/, /no Holdfast node/, service, id);
   });
 
   await t.test('another node listens there', async (t) => {
     const other = await startReplicator(t, {});
-    const id = await unlisted(t, service, `127.0.0.1:${other.port}`);
+    const { id } = await unlisted(t, service, `127.0.0.1:${other.port}`);
     await finds(6, /not listed: the self-test failed: .* key failed/, /Another node answers there/, service, id);
   });
 
   await t.test('its name leads nowhere', async (t) => {
-    const id = await unlisted(t, service, 'nowhere.invalid:4838');
+    const { id } = await unlisted(t, service, 'nowhere.invalid:4838');
     await finds(6, /not listed: the self-test failed: .* resolve failed/, /no address in public DNS/, service, id);
   });
 });
@@ -125,12 +130,14 @@ test('the service does not know the node', async (t) => {
 test('the service sees the owner where no node could be', async (t) => {
   const service = await startDiscovery(t, { args: ['--probe-allow', '192.0.2.0/24'] });
   const node = await startReplicator(t, { args: discoveryArgs(service) });
-  const [line] = await node.line(/refused-address: .*/);
+  const { input: line } = await node.line(/refused-address: .*/);
+  isQuoted(line);
   assert.match(line, /leads to 127\.0\.0\.1; loopback addresses are not reachable from outside.*holdfast doctor/);
   const { code, stdout } = await doctor(service, await idOf(node));
   assert.equal(code, 1);
   assert.match(stdout, /\[problem\] a node could not register from here: this service sees you at a loopback address/);
   assert.match(stdout, /Run it where the service sees a public address/);
+  isMentioned(stdout.match(/Run it where.*/)[0]);
 });
 
 test('another certificate than the trusted one', async (t) => {
@@ -139,6 +146,7 @@ test('another certificate than the trusted one', async (t) => {
   await finds(5, new RegExp(`not the pinned one \\(SHA-256 ${service.pin}\\)`), /Compare --discovery-pin/, { url: service.url, pin: '11'.repeat(32) }, id);
   const { code, stdout } = await holdfast('doctor', '--node', id, '--discovery', service.url);
   assert.equal(code, 5);
+  isMentioned(stdout.match(/If the service made.*/)[0]);
   assert.match(stdout, /self-signed certificate.*\n +If the service made its own certificate, give --discovery-pin/);
 });
 

@@ -6,6 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { discoveryKeyOf } from '../../client-sdk/js/index.js';
 import { ask, metric, sync } from './support/ask.mjs';
+import { isQuoted } from './support/docs.mjs';
 import { discoveryArgs, holdfast, idOf, restartReplicator, startDiscovery, startRedis, startReplicator } from './support/programs.mjs';
 import { temporaryFolder, until } from './support/wait.mjs';
 
@@ -35,7 +36,8 @@ const gone = (service, key) => until(20_000, 'the node to be gone', async () => 
 
 /** Waits until the node was refused, sees how it says so, and that it serves nobody with this key. */
 async function is_refused(service, node, key, log) {
-  const [line] = await node.line(log);
+  const { input: line } = await node.line(log);
+  isQuoted(line);
   await until(10_000, 'the metric of the refusal', async () => await metric(node, 'holdfast_replicator_discovery_services_refusing') === 1);
   assert.equal(await metric(node, 'holdfast_replicator_discovery_services_listing'), 0);
   assert.equal((await sync(service, key)).status, 404);
@@ -167,13 +169,14 @@ test('list, trace, drain, ban, quota: what an order at one instance does is seen
       method: 'POST', headers: { Authorization: `Bearer ${token}` }, body: JSON.stringify({ key: more.toString('hex') }),
     });
     assert.equal(add.status, 201);
-    await node.line(/takes at most 1 keys of this node and 1 are left out; ask its operator for more/);
+    isQuoted((await node.line(/takes at most 1 keys of this node and 1 are left out; ask its operator for more/)).input);
     assert.equal(await metric(node, 'holdfast_replicator_unlisted_keys'), 1);
     assert.equal((await sync(two, key)).status, 200, 'what is listed stays listed');
     assert.equal((await sync(two, more)).status, 404);
     await order(one, 'quota', id); // The default again.
     await listed(two, more);
     assert.equal((await sync(two, key)).status, 200);
+    isQuoted((await node.line(/takes all keys of this node/)).input);
     await until(5_000, 'the metric', async () => await metric(node, 'holdfast_replicator_unlisted_keys') === 0);
   });
 });
@@ -189,8 +192,9 @@ test('orders that cannot be carried out say why, in one line and by the exit cod
   await refused(2, /--token-file is needed/, 'invite', ...at);
   await refused(2, /cannot read .*nowhere/, 'invite', ...at, '--token-file', '/nowhere');
   await refused(4, /no program answers at 127\.0\.0\.1:1/, 'list', '--admin', '127.0.0.1:1');
-  await refused(4, /does not answer; is that the admin port\?/, 'list', '--admin', `127.0.0.1:${service.ports.public}`);
+  await refused(2, /This port speaks HTTPS/, 'list', '--admin', `127.0.0.1:${service.ports.public}`);
   const node = await startReplicator(t, {});
+  await refused(4, /does not answer; is that the admin port\?/, 'list', '--admin', `127.0.0.1:${node.port}`);
   await refused(1, /is not the admin port of a discovery service/, 'list', '--admin', `127.0.0.1:${node.ports.admin}`);
   await refused(2, /--admin: /, 'list', '--admin', 'nonsense');
   for (const action of ['list', 'drain', 'undrain']) await refused(3, /No such replicator/, action, nobody, ...token);
