@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kTestsAtOnceMax = 64;
 constexpr Duration kWaitMax{1'000};
+constexpr Duration kLeaseWatchMin{100};
 constexpr char kGuardName[] = "expiry";
 
 std::uint64_t random_seed() {
@@ -141,7 +142,7 @@ void HealthKeeper::beat() {
 void HealthKeeper::watch_leases() {
   Instant const now = steady_now();
   if (now < next_lease_watch_) return;
-  next_lease_watch_ = now + std::max(kWaitMax, lease_ / 20);
+  next_lease_watch_ = now + std::max(kLeaseWatchMin, lease_ / 20);
   bool wanted = false;
   {
     MutexLock const lock(mutex_);
@@ -161,9 +162,9 @@ void HealthKeeper::watch_leases() {
 void HealthKeeper::wait() {
   MutexLock const lock(mutex_);
   if (stopping_ || !results_.empty()) return;
-  Duration left = kWaitMax;
+  Duration left = std::clamp(next_lease_watch_ - steady_now(), Duration(10), kWaitMax);
   if (std::optional<Instant> const due = plan_.next_due(); due)
-    left = std::clamp(*due - steady_now(), Duration(10), kWaitMax);
+    left = std::clamp(*due - steady_now(), Duration(10), left);
   changed_.wait_for(mutex_, left);
 }
 

@@ -33,7 +33,8 @@ void RecheckPlan::set_due(PublicKey const& id, Node& node, std::optional<Instant
 void RecheckPlan::know(ReplicatorEntry const& entry, bool may_name_others, Instant now, Rng& rng) {
   Result<registration::SignedRecord> const opened = registration::open_record(entry.signed_record);
   if (!opened) return;
-  Node& node = nodes_[entry.id];
+  auto const [known, is_first] = nodes_.try_emplace(entry.id);
+  Node& node = known->second;
   Hash const record = blake2b({entry.signed_record, as_bytes(entry.observed_host)});
   bool const is_new = !node.due && node.record != record;
   bool const changed = node.record != record || node.health.self_test != entry.health.self_test ||
@@ -45,7 +46,9 @@ void RecheckPlan::know(ReplicatorEntry const& entry, bool may_name_others, Insta
   node.record = record;
   node.health = entry.health;
   node.state = entry.state;
-  node.lease_until = now + entry.lease_left;
+  // Of a lease that is over the entry does not tell since when.
+  if (is_first || entry.lease_left > Duration(0) || node.lease_until > now)
+    node.lease_until = now + entry.lease_left;
   if (!changed) return;
   switch (entry.health.self_test) {
     case SelfTest::Pending:
@@ -99,6 +102,11 @@ bool RecheckPlan::is_mine(PublicKey const& id) const {
 
 bool RecheckPlan::is_live(Node const& node, Instant now) const { return node.lease_until > now; }
 
+/// Whether the guard alone keeps it: its lease is over, and it passed a test less than one lease ago.
+bool RecheckPlan::is_kept(Node const& node, Instant now) const {
+  return guard_on_ && node.passed_at && *node.passed_at + lease_ > now;
+}
+
 std::vector<RecheckPlan::Target> RecheckPlan::due(Instant now, std::size_t limit, Rng& rng) {
   std::vector<Target> out;
   while (out.size() < limit && !schedule_.empty() && schedule_.begin()->first <= now) {
@@ -107,7 +115,7 @@ std::vector<RecheckPlan::Target> RecheckPlan::due(Instant now, std::size_t limit
     set_due(id, node, now + recheck_delay(node.health, lease_, rng));
     // Nobody is sent to one whose lease is long over; a renewal makes it count again. What never passed must renew.
     Duration const mercy = node.health.self_test == SelfTest::Failed ? Duration(0) : lease_;
-    bool const worth_it = node.lease_until + mercy > now;
+    bool const worth_it = node.lease_until + mercy > now || is_kept(node, now);
     if (worth_it && is_mine(id)) out.push_back({node.probe, node.record});
   }
   return out;
@@ -147,6 +155,7 @@ std::optional<Health> RecheckPlan::judge(PublicKey const& id, Hash const& record
   bool const forgiven =
       established && !report.passed() && report.step != ProbeStep::Refused && is_cut_off(now);
   if (!forgiven) node.health = after_test(node.health, report, now_unix_ms);
+  if (report.passed()) node.passed_at = now;
   set_due(id, node, now + recheck_delay(node.health, lease_, rng));
   if (forgiven) return std::nullopt;
   return node.health;
@@ -167,17 +176,23 @@ bool RecheckPlan::wants_guard(Instant now, Rng& rng) {
   std::size_t counted = 0;
   std::vector<PublicKey> late;
   for (auto const& [id, node] : nodes_) {
-    if (node.health.self_test != SelfTest::Passed || node.lease_until + lease_ <= now) continue;
+    bool const is_long_over = node.lease_until + lease_ <= now && !is_kept(node, now);
+    if (node.health.self_test != SelfTest::Passed || is_long_over) continue;
     ++counted;
     if (node.lease_until <= now + lease_ / 3) late.push_back(id);
   }
-  bool const many = counted >= kGuardLeasesMin && late.size() * 100 > counted * kGuardPercent;
+  // Who drops out while it is on must not end it for the others.
+  std::size_t const least = guard_on_ ? 1 : kGuardLeasesMin;
+  bool const many = counted >= least && late.size() * 100 > counted * kGuardPercent;
   bool const silent = last_renewal_ + lease_ / 3 <= now;
-  if (!many || !(silent || is_cut_off(now))) return false;
+  guard_on_ = many && (silent || is_cut_off(now));
+  if (!guard_on_) return false;
   for (PublicKey const& id : late) {
     Node& node = nodes_.at(id);
-    Instant const soon = at_random(now, lease_ / 3, rng);
-    if (!node.due || *node.due > soon + lease_ / 3) set_due(id, node, soon);
+    // In time for who is late for the first time, and every half lease from then on.
+    bool const is_fresh = node.passed_at && *node.passed_at + lease_ / 3 > now;
+    if (!is_fresh && (!node.due || *node.due > now + lease_ / 6))
+      set_due(id, node, at_random(now, lease_ / 6, rng));
   }
   return true;
 }

@@ -68,7 +68,8 @@ class RecheckPlan {
   /// Rule 3.
   bool is_cut_off(Instant now) const;
   /// Whether so many leases are about to end, while no renewals come in or rule 3 holds, that expiry should pause:
-  /// over 15 % of at least 20. Those concerned are made due soon, so that the pause is for those who pass.
+  /// over 15 % of at least 20. Those concerned are made due soon, so that the pause is for those who pass. While it is
+  /// on, who passes is tested again and again, however long its lease is over; to be asked a few times per lease.
   bool wants_guard(Instant now, Rng& rng);
   LeaseCounts counts(Instant now) const;
   std::size_t size() const { return nodes_.size(); }
@@ -83,10 +84,12 @@ class RecheckPlan {
     registration::ReplicatorState state = registration::ReplicatorState::Active;
     Instant lease_until{};
     std::optional<Instant> due{};
+    std::optional<Instant> passed_at{};  ///< Its last test here.
   };
   void set_due(PublicKey const& id, Node& node, std::optional<Instant> due);
   bool is_mine(PublicKey const& id) const;
   bool is_live(Node const& node, Instant now) const;
+  bool is_kept(Node const& node, Instant now) const;
 
   Duration const lease_;
   std::string const own_;
@@ -96,6 +99,7 @@ class RecheckPlan {
   std::deque<std::pair<Instant, bool>>
       recent_;  ///< Tests of nodes that passed before: when, passed.
   Instant last_renewal_{};
+  bool guard_on_ = false;  ///< What wants_guard() last said.
 };
 
 }  // namespace holdfast::discovery

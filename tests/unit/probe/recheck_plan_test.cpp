@@ -1,5 +1,6 @@
 #include "discovery/probe/recheck_plan.h"
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -209,6 +210,30 @@ TEST_F(RecheckPlanTest, ManyLateLeasesWithoutAnyRenewalWantTheGuard) {
   Instant const late = start + kLease * 2 / 3;
   plan.renewed(entry(1, SelfTest::Passed).id, registration::ReplicatorState::Active, kLease, late);
   EXPECT_FALSE(plan.wants_guard(late, rng)) << "renewals come in: those that do not are gone";
+}
+
+// Found with the real program: the guard ended when those who had gone made the others fewer than 20.
+TEST_F(RecheckPlanTest, TheGuardLastsForWhoPassesAndForNobodyElse) {
+  for (Byte i = 1; i <= 20; ++i) plan.know(entry(i, SelfTest::Passed), false, start, rng);
+  std::map<PublicKey, Instant> passed;
+  for (Byte i = 1; i <= 10; ++i) passed[entry(i, SelfTest::Passed).id] = start;
+  for (Duration at(0); at < kLease * 6; at += kLease / 20) {
+    Instant const now = start + at;
+    if (at > kLease * 2 / 3) {
+      EXPECT_TRUE(plan.wants_guard(now, rng)) << at.count();
+    }
+    for (RecheckPlan::Target const& target : plan.due(now, 1'000, rng)) {
+      bool const is_there = passed.contains(target.probe.id);
+      plan.judge(target.probe.id, target.record, is_there ? kPass : kFail, 1, now, rng);
+      if (is_there) passed[target.probe.id] = now;
+    }
+    if (at > kLease) {
+      for (auto const& [id, when] : passed) EXPECT_GT(when + kLease, now) << at.count();
+    }
+  }
+  for (Byte i = 1; i <= 20; ++i)
+    plan.know(entry(i, SelfTest::Passed), false, start + kLease * 6, rng);
+  EXPECT_FALSE(plan.wants_guard(start + kLease * 6, rng)) << "they have come back";
 }
 
 TEST_F(RecheckPlanTest, FewLeasesWantNoGuard) {
