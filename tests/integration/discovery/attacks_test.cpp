@@ -32,14 +32,14 @@ std::string nonce_of(Discovery const& at) {
   return answer ? answer->get_header_value("Replay-Nonce") : std::string();
 }
 
-struct Claim {
+struct Attempt {
   std::uint64_t seq = 1;
   std::string host{};
   std::uint16_t port = 4838;
   std::size_t addresses = 1;
 };
 
-Bytes record_of(KeyPair const& keys, Claim const& claim) {
+Bytes record_of(KeyPair const& keys, Attempt const& claim) {
   registration::Record record;
   record.id = keys.public_key;
   record.seq = claim.seq;
@@ -70,7 +70,7 @@ Captured sign(Node const& node, Purpose const& purpose, std::string method, std:
            {"Content-Type", "application/json"}}};
 }
 
-Captured registration_of(Node const& node, Discovery const& at, Claim const& claim = {}) {
+Captured registration_of(Node const& node, Discovery const& at, Attempt const& claim = {}) {
   return sign(node, {at.base_url(), nonce_of(at)}, "PUT", node.path(),
               registration::to_json(
                   registration::RegistrationRequest{.record = record_of(node.keys, claim)}));

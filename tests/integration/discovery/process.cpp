@@ -290,16 +290,20 @@ httplib::Result Node::send(Discovery const& to, std::string const& method, std::
   return client.send(request);
 }
 
-httplib::Result Node::register_at(Discovery const& at, std::uint64_t seq) const {
+std::string Node::registration_body(Claim const& claim) const {
   registration::Record record;
   record.id = keys.public_key;
-  record.seq = seq;
+  record.seq = claim.seq;
   record.addresses = {
-      {.kind = registration::AddressKind::Tcp, .host = "", .port = 4838, .url = ""}};
+      {.kind = registration::AddressKind::Tcp, .host = claim.host, .port = claim.port, .url = ""}};
   Result<registration::SignedRecord> const made = registration::sign_record(record, keys);
   EXPECT_TRUE(made.ok());
-  return send(at, "PUT", "",
-              registration::to_json(registration::RegistrationRequest{.record = made->bytes}));
+  return registration::to_json(registration::RegistrationRequest{
+      .record = made->bytes, .receipt = claim.receipt, .token = claim.token});
+}
+
+httplib::Result Node::register_as(Discovery const& at, Claim const& claim) const {
+  return send(at, "PUT", "", registration_body(claim));
 }
 
 httplib::Result Node::list_project(Discovery const& at, CoreKey const& project) const {

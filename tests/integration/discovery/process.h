@@ -97,6 +97,15 @@ class Redis {
   std::optional<Process> server_;
 };
 
+/// What a registration says of a node.
+struct Claim {
+  std::uint64_t seq = 1;
+  std::string host{};  ///< Empty: whatever address it comes from.
+  std::uint16_t port = 4838;
+  Bytes receipt{};
+  std::string token{};
+};
+
 /// What a replicator sends, signed with its key.
 class Node {
  public:
@@ -111,7 +120,11 @@ class Node {
   httplib::Headers signature_of(Discovery const& at, std::string const& method,
                                 std::string const& rest, std::string const& body,
                                 std::optional<std::string> nonce = std::nullopt) const;
-  httplib::Result register_at(Discovery const& at, std::uint64_t seq = 1) const;
+  httplib::Result register_at(Discovery const& at, std::uint64_t seq = 1) const {
+    return register_as(at, {.seq = seq});
+  }
+  std::string registration_body(Claim const& claim) const;
+  httplib::Result register_as(Discovery const& at, Claim const& claim) const;
   httplib::Result list_project(Discovery const& at, CoreKey const& project) const;
   std::string path() const;
 
