@@ -80,8 +80,9 @@ struct PutAnswer {
 };
 
 struct ProjectsChange {
-  std::uint64_t projects = 0;         ///< Keys listed now.
-  std::vector<DiscoveryKey> refused;  ///< Not listed: they have hosts_per_key_max hosts already.
+  std::uint64_t projects = 0;  ///< Keys listed now.
+  /// Not listed: they have hosts_per_key_max hosts already. In order of key, each once.
+  std::vector<DiscoveryKey> refused;
 };
 
 /// One line of a key's hosting set.
@@ -238,8 +239,8 @@ class RecordStore {
   /// Forgets all keys (if replace), removes, then adds. Adding a key again replaces its proof. A
   /// full hosting set takes a line with a proof in place of one without. What is added leaves the
   /// replicator's assignments.
-  /// `keys_max`: how many keys this replicator may list. One that lists more already, because this was less before, may
-  /// say again what it lists.
+  /// `keys_max`: how many keys this replicator may list once all is applied. One that lists more
+  /// already, because this was more before, may say again what it lists.
   /// Errors: NotFound (no live lease), LimitExceeded (new keys beyond keys_max, batch): nothing
   /// changed.
   virtual Result<ProjectsChange> change_projects(PublicKey const& id,

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -87,8 +88,8 @@ class MemoryStore final : public RecordStore {
                    std::uint64_t keys_max);
   Result<ReplicatorEntry> renew_one(Renewal const& renewal, std::uint64_t now)
       HOLDFAST_REQUIRES(mutex_);
-  void list_key(PublicKey const& id, Kept& kept, ProjectListing const& listing,
-                ProjectsChange& change) HOLDFAST_REQUIRES(mutex_);
+  void list_key(PublicKey const& id, Kept& kept, ProjectListing const& listing)
+      HOLDFAST_REQUIRES(mutex_);
   bool make_room(Hosts& hosts, ProjectListing const& listing) HOLDFAST_REQUIRES(mutex_);
   void unlist(PublicKey const& id, DiscoveryKey const& key) HOLDFAST_REQUIRES(mutex_);
   void unlist_all(PublicKey const& id, Kept& kept) HOLDFAST_REQUIRES(mutex_);
@@ -249,15 +250,22 @@ Result<void> MemoryStore::set_health(PublicKey const& id, Health const& health) 
   return {};
 }
 
-/// Counts before anything is changed, as if nothing were removed: all or nothing.
+/// Counts before anything is changed: all or nothing.
 bool MemoryStore::fits(Kept const& kept, registration::ProjectsRequest const& request,
                        std::uint64_t keys_max) {
   std::unordered_set<DiscoveryKey> fresh;
+  std::unordered_set<DiscoveryKey> added;
   for (ProjectListing const& listing : request.add) {
+    added.insert(listing.key);
     if (request.replace || !kept.keys.contains(listing.key)) fresh.insert(listing.key);
   }
-  std::size_t const before = request.replace ? 0 : kept.keys.size();
-  return fresh.empty() || before + fresh.size() <= keys_max;
+  if (fresh.empty()) return true;
+  if (request.replace) return fresh.size() <= keys_max;
+  std::unordered_set<DiscoveryKey> gone;
+  for (DiscoveryKey const& key : request.remove) {
+    if (kept.keys.contains(key) && !added.contains(key)) gone.insert(key);
+  }
+  return kept.keys.size() - gone.size() + fresh.size() <= keys_max;
 }
 
 /// Returns: whether one more line fits, after one without a proof made room if need be.
@@ -272,16 +280,13 @@ bool MemoryStore::make_room(Hosts& hosts, ProjectListing const& listing) {
   return true;
 }
 
-void MemoryStore::list_key(PublicKey const& id, Kept& kept, ProjectListing const& listing,
-                           ProjectsChange& change) {
+/// Adds the key to `kept.keys`, unless its hosting set is full.
+void MemoryStore::list_key(PublicKey const& id, Kept& kept, ProjectListing const& listing) {
   kept.assignments.erase(listing.key);
   Hosts& hosts = hosts_[listing.key];
   Hosting const line{id, kept.generation, listing.proof};
   auto const found = hosts.find(id);
-  if (found == hosts.end() && !make_room(hosts, listing)) {
-    change.refused.push_back(listing.key);
-    return;
-  }
+  if (found == hosts.end() && !make_room(hosts, listing)) return;
   kept.keys.insert(listing.key);
   if (found != hosts.end() && found->second == line) return;
   hosts.insert_or_assign(id, line);
@@ -309,7 +314,12 @@ Result<ProjectsChange> MemoryStore::change_projects(PublicKey const& id,
   for (DiscoveryKey const& key : request.remove) {
     if (kept->keys.erase(key) > 0) unlist(id, key);
   }
-  for (ProjectListing const& listing : request.add) list_key(id, *kept, listing, out);
+  for (ProjectListing const& listing : request.add) list_key(id, *kept, listing);
+  std::set<DiscoveryKey> refused;
+  for (ProjectListing const& listing : request.add) {
+    if (!kept->keys.contains(listing.key)) refused.insert(listing.key);
+  }
+  out.refused.assign(refused.begin(), refused.end());
   out.projects = kept->keys.size();
   return out;
 }

@@ -151,9 +151,18 @@ for i = 7 + removed, #ARGV do
     add[#add + 1] = key
   end
 end
-local fresh, before = #add, 0
+local fresh, before, gone = #add, 0, {}
 if not replace then
   before = redis.call('SCARD', KEYS[2])
+  for _, key in ipairs(remove) do
+    if not seen[key] then
+      seen[key] = true
+      gone[#gone + 1] = key
+    end
+  end
+  if #gone > 0 then
+    for _, is_listed in ipairs(redis.call('SMISMEMBER', KEYS[2], unpack(gone))) do before = before - is_listed end
+  end
   if #add > 0 then
     for _, is_listed in ipairs(redis.call('SMISMEMBER', KEYS[2], unpack(add))) do fresh = fresh - is_listed end
   end

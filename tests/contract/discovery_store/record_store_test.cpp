@@ -232,6 +232,30 @@ TEST_P(RecordStoreTest, AQuotaThatWasLoweredKeepsWhatIsListed) {
   EXPECT_TRUE(hosts(key_of(4)).known);
 }
 
+TEST_P(RecordStoreTest, WhatABatchRemovesMakesRoomForWhatItAdds) {
+  put(1);
+  list_keys(1, {key_of(1), key_of(2), key_of(3)});
+  registration::ProjectsRequest swap = adding({key_of(4), key_of(5)});
+  swap.remove = {key_of(1), key_of(2), key_of(2)};
+  EXPECT_EQ(store_->change_projects(id(1), swap, 2).error().code, ErrorCode::LimitExceeded);
+  EXPECT_TRUE(hosts(key_of(1)).known) << "nothing of it is kept";
+  auto const swapped = store_->change_projects(id(1), swap, 3);
+  ASSERT_TRUE(swapped.ok());
+  EXPECT_EQ(swapped->projects, 3U);
+  EXPECT_FALSE(hosts(key_of(1)).known);
+  EXPECT_TRUE(hosts(key_of(5)).known);
+}
+
+TEST_P(RecordStoreTest, OnlyListedKeysThatStayAwayMakeRoom) {
+  put(1);
+  list_keys(1, {key_of(1), key_of(2), key_of(3)});
+  registration::ProjectsRequest swap = adding({key_of(1), key_of(4)});
+  swap.remove = {key_of(1), key_of(9)};
+  EXPECT_EQ(store_->change_projects(id(1), swap, 3).error().code, ErrorCode::LimitExceeded);
+  EXPECT_EQ(store_->change_projects(id(1), swap, 4)->projects, 4U);
+  EXPECT_TRUE(hosts(key_of(1)).known);
+}
+
 TEST_P(RecordStoreTest, ABatchOfMoreThanAThousandKeysIsRefused) {
   put(1);
   std::vector<DiscoveryKey> keys(registration::kBatchKeysMax + 1, key_of(1));
@@ -249,6 +273,16 @@ TEST_P(RecordStoreTest, AKeyHasOnlySoManyHosts) {
   EXPECT_EQ(refused->projects, 1U);
   EXPECT_EQ(host_count(key_of(1)), 3U);
   EXPECT_TRUE(store_->change_projects(id(3), adding({key_of(1)}))->refused.empty());
+}
+
+TEST_P(RecordStoreTest, RefusedKeysAreNamedOnceAndInOrder) {
+  for (Byte seed = 1; seed <= 4; ++seed) put(seed);
+  for (Byte seed = 1; seed <= 3; ++seed) list_keys(seed, {key_of(1), key_of(2)});
+  auto const refused =
+      store_->change_projects(id(4), adding({key_of(2), key_of(3), key_of(1), key_of(2)}));
+  ASSERT_TRUE(refused.ok());
+  EXPECT_EQ(refused->refused, (std::vector<DiscoveryKey>{key_of(1), key_of(2)}));
+  EXPECT_EQ(refused->projects, 1U);
 }
 
 TEST_P(RecordStoreTest, ThereAreOnlySoManyReplicators) {

@@ -119,6 +119,24 @@ TEST_P(SharedStateTest, AFullSetTakesAProvenLineInPlaceOfAnUnprovenOne) {
   EXPECT_EQ(hosts({key_of(1), "", pair_of(9).public_key}).hosts.size(), 1U);
 }
 
+TEST_P(SharedStateTest, WhoMadeRoomForAProvenLineIsRefusedWhenItSaysTheKeyAgain) {
+  for (Byte seed = 1; seed <= 4; ++seed) put(seed);
+  for (Byte seed = 1; seed <= 3; ++seed) list_keys(seed, {key_of(1)});
+  registration::ProjectsRequest request;
+  request.add = {
+      {key_of(1), registration::make_keyholder_proof(pair_of(9), id(4), key_of(1),
+                                                     world_->now_unix_ms() / 1000 + 100)}};
+  ASSERT_TRUE(store_->change_projects(id(4), request).ok());
+  std::size_t refused = 0;
+  for (Byte seed = 1; seed <= 3; ++seed) {
+    auto const change = store_->change_projects(id(seed), adding({key_of(1)}));
+    ASSERT_TRUE(change.ok());
+    EXPECT_EQ(change->projects + change->refused.size(), 1U);
+    refused += change->refused.size();
+  }
+  EXPECT_EQ(refused, 1U);
+}
+
 TEST_P(SharedStateTest, LeftOversMakeRoomInAFullSet) {
   for (Byte seed = 1; seed <= 4; ++seed) put(seed);
   for (Byte seed = 1; seed <= 3; ++seed) list_keys(seed, {key_of(1)});
