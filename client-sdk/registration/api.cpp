@@ -178,7 +178,9 @@ Result<ProjectsRequest> projects_request_from_json(std::string_view text) {
 }
 
 std::string to_json(ProjectsAnswer const& answer) {
-  return dump_json({{"projects", answer.projects}});
+  Json out = {{"projects", answer.projects}};
+  for (DiscoveryKey const& key : answer.refused) out["refused"].push_back(key.hex());
+  return dump_json(out);
 }
 
 Result<ProjectsAnswer> projects_answer_from_json(std::string_view text) {
@@ -186,6 +188,10 @@ Result<ProjectsAnswer> projects_answer_from_json(std::string_view text) {
   if (!body) return Unexpected(body.error());
   JsonReader in(*body);
   ProjectsAnswer out{.projects = in.number("projects", kNumberMax)};
+  for (Json const& item : in.array_or_empty("refused", kBatchKeysMax)) {
+    out.refused.push_back(in.hex_value<DiscoveryKey>(item));
+    if (!in.ok()) break;
+  }
   if (Result<void> const end = in.finish(); !end) return Unexpected(end.error());
   return out;
 }

@@ -135,6 +135,9 @@ Result<ProjectsRequest> projects_request_from_json(std::string_view text);
 
 struct ProjectsAnswer {
   std::uint64_t projects = 0;  ///< Keys listed now.
+  /// Of those added: not listed, because the key has as many hosts as a key may have. At most
+  /// kBatchKeysMax.
+  std::vector<DiscoveryKey> refused{};
   friend bool operator==(ProjectsAnswer const&, ProjectsAnswer const&) = default;
 };
 std::string to_json(ProjectsAnswer const& answer);

@@ -313,15 +313,15 @@ ReplicatorRoutes::WriteAnswer ReplicatorRoutes::change_projects(HttpRequest cons
   std::uint64_t const keys_max = parts_.admission != nullptr
                                      ? parts_.admission->keys_max(id)
                                      : store_.options().projects_per_replicator_max;
-  Result<ProjectsChange> const projects = store_.change_projects(id, *body, keys_max);
+  Result<ProjectsChange> projects = store_.change_projects(id, *body, keys_max);
   if (!projects && projects.error().code == ErrorCode::LimitExceeded) {
     return problem_document(
         ProblemType::QuotaExceeded,
         "this replicator may list " + std::to_string(keys_max) + " keys; nothing was changed");
   }
   if (!projects) return store_problem(projects.error(), ProblemType::UnknownLease);
-  return json_response(
-      registration::to_json(registration::ProjectsAnswer{.projects = projects->projects}));
+  return json_response(registration::to_json(registration::ProjectsAnswer{
+      .projects = projects->projects, .refused = std::move(projects->refused)}));
 }
 
 ReplicatorRoutes::WriteAnswer ReplicatorRoutes::deregister(HttpRequest const& /*request*/,

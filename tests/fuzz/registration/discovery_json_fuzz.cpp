@@ -38,6 +38,9 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
   auto const projects = projects_request_from_json(text);
   if (projects) HOLDFAST_CHECK(projects->add.size() + projects->remove.size() <= kBatchKeysMax);
   check_round_trip(projects, projects_request_from_json);
+  auto const listed = projects_answer_from_json(text);
+  if (listed) HOLDFAST_CHECK(listed->refused.size() <= kBatchKeysMax);
+  check_round_trip(listed, projects_answer_from_json);
   check_round_trip(lookup_answer_from_json(text), lookup_answer_from_json);
   check_round_trip(renew_request_from_json(text), renew_request_from_json);
   check_round_trip(lease_answer_from_json(text), lease_answer_from_json);

@@ -194,6 +194,20 @@ TEST_F(AdmissionTest, WhatIsListedStaysListedWhenTheQuotaIsRefusedOrLowered) {
   EXPECT_EQ(body_of(get("/replicators/" + id_of(1)))["projects"], 5);
 }
 
+TEST_F(AdmissionTest, KeysWithTooManyHostsAreNamed) {
+  store_options.hosts_per_key_max = 1;
+  serve();
+  register_node({.node = 1});
+  register_node({.node = 2});
+  EXPECT_FALSE(body_of(list_keys(1, 1, 2)).contains("refused"));
+  Result<registration::ProjectsAnswer> const answer =
+      registration::projects_answer_from_json(list_keys(2, 1, 3).body);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->projects, 1U);
+  ASSERT_EQ(answer->refused.size(), 2U);
+  EXPECT_EQ(answer->refused[1].bytes[1], 1);
+}
+
 TEST_F(AdmissionTest, AnOperatorDrainsAndBringsBack) {
   serve();
   register_node({});

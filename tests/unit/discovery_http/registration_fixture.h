@@ -70,7 +70,7 @@ class RegistrationFixture : public testing::Test {
   /// The same service with an empty store.
   void restart() {
     routes.reset();
-    store = make_memory_store(StoreOptions{}, [this] { return now_ms; });
+    store = make_memory_store(store_options, [this] { return now_ms; });
     admission = std::make_unique<Admission>(*store, admission_options);
     admission->set_files(admission_files);
     store->watch(*admission);
@@ -204,6 +204,7 @@ class RegistrationFixture : public testing::Test {
 
   std::uint64_t now_ms = 1'767'225'600'000;
   Hash const secret = blake2b({as_bytes(std::string_view("secret"))});
+  StoreOptions store_options;  ///< Set before serve().
   AdmissionOptions admission_options;
   AdmissionFiles admission_files;
   bool with_self_tests = true;

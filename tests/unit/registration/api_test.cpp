@@ -195,6 +195,34 @@ TEST(ProjectsRequestJson, RefusesMalformedKeys) {
   }
 }
 
+TEST(ProjectsAnswerJson, ComesBackAsGiven) {
+  DiscoveryKey other;
+  other.bytes.fill(7);
+  ProjectsAnswer const answer{3, {DiscoveryKey{}, other}};
+  auto const back = projects_answer_from_json(to_json(answer));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(*back, answer);
+}
+
+TEST(ProjectsAnswerJson, SaysNothingOfRefusedKeysWhenThereAreNone) {
+  EXPECT_FALSE(parsed(to_json(ProjectsAnswer{3})).contains("refused"));
+}
+
+TEST(ProjectsAnswerJson, NamesNoMoreRefusedKeysThanABatchHas) {
+  ProjectsAnswer answer;
+  answer.refused.assign(kBatchKeysMax, DiscoveryKey{});
+  EXPECT_TRUE(projects_answer_from_json(to_json(answer)).ok());
+  answer.refused.push_back(DiscoveryKey{});
+  EXPECT_EQ(projects_answer_from_json(to_json(answer)).error().code, ErrorCode::LimitExceeded);
+}
+
+TEST(ProjectsAnswerJson, RefusesMalformedKeys) {
+  for (char const* text : {R"({"projects":1,"refused":["00"]})", R"({"projects":1,"refused":[1]})",
+                           R"({"projects":1,"refused":{}})", R"({"refused":[]})"}) {
+    EXPECT_FALSE(projects_answer_from_json(text).ok()) << text;
+  }
+}
+
 TEST(ReplicatorInfoJson, TakesTheRecordFromItsSignedBytes) {
   ReplicatorInfo info;
   info.record = open_record(signed_record())->record;
