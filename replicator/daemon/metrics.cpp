@@ -98,7 +98,8 @@ std::string to_prometheus(MetricsSnapshot const& snapshot) {
   out.gauge("discovery_services_refusing",
             "Of those, whose operator's rules keep this node out; the log says why.",
             snapshot.services_refusing);
-  out.gauge("unlisted_keys", "Keys that a discovery service takes no more of, over its quota.",
+  out.gauge("unlisted_keys",
+            "Keys that a discovery service does not list: over its quota, or with too many hosts.",
             snapshot.unlisted_keys);
   out.counter("renewals", "Leases granted or renewed.", snapshot.renewals);
   out.counter("renewal_failures", "Requests to discovery services that failed.",

@@ -21,7 +21,7 @@ struct MetricsSnapshot {
   std::uint64_t services_registered = 0;
   std::uint64_t services_listing = 0;
   std::uint64_t services_refusing = 0;
-  std::uint64_t unlisted_keys = 0;  ///< At the service that takes the fewest.
+  std::uint64_t unlisted_keys = 0;  ///< At the service that lists the fewest.
   std::uint64_t renewals = 0;
   std::uint64_t renewal_failures = 0;
   bool draining = false;

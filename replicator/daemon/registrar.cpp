@@ -18,6 +18,13 @@ namespace {
 
 constexpr char kSeqName[] = "registration-seq";
 
+/// Spread over half of it again. Why: nodes that a service refused together, when it came back, must
+/// not all come back together.
+std::uint64_t offer_again_s() {
+  SeededRng rng = net::system_rng();
+  return KeyListing::kOfferAgainS + rng.below(KeyListing::kOfferAgainS / 2);
+}
+
 }  // namespace
 
 Result<std::uint64_t> RecordSeq::next(std::uint64_t floor) {
@@ -45,7 +52,8 @@ Registrar::Registrar(RegistrarOptions options, KeyPair const& pair, RecordSeq& s
       pair_(pair),
       seq_(seq),
       keys_(std::move(keys)),
-      load_(std::move(load)) {}
+      load_(std::move(load)),
+      listing_(offer_again_s()) {}
 
 Registrar::~Registrar() { stop(/*deregister=*/false); }
 
@@ -233,6 +241,7 @@ Result<void> Registrar::send_keys() {
   std::uint64_t const now_s = service_now_s();
   KeyListing::Plan const plan = listing_.plan(keys_(), now_s, keys_max_);
   note_unlisted(plan.unlisted);
+  refused_keys_ = listing_.refused_count();
   registration::ProjectsRequest batch;
   batch.replace = plan.replace;
   std::size_t batch_bytes = 0;
@@ -279,7 +288,11 @@ Result<void> Registrar::send_batch(registration::ProjectsRequest const& batch) {
     if (answer.error().code != ErrorCode::Denied) listing_.forget();
     return Unexpected(answer.error());
   }
-  listing_.on_sent(batch, service_now_s());
+  for (DiscoveryKey const& key : listing_.on_sent(batch, answer->refused, service_now_s())) {
+    spdlog::debug("{} does not list {}, which has as many hosts as a key may have there", service(),
+                  key.hex());
+  }
+  refused_keys_ = listing_.refused_count();
   return {};
 }
 

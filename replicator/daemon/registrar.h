@@ -82,8 +82,9 @@ class Registrar {
 
   bool registered() const { return registered_; }
   Standing standing() const { return standing_; }
-  /// Keys that the service does not list, because it takes only so many of one node.
-  std::uint64_t unlisted_keys() const { return unlisted_keys_; }
+  /// Keys that the service does not list, because it takes only so many of one node, or because
+  /// they have too many hosts.
+  std::uint64_t unlisted_keys() const { return unlisted_keys_ + refused_keys_; }
   std::uint64_t longest_lease_s() const { return longest_lease_s_; }
   std::uint64_t renewals() const { return renewals_; }
   std::uint64_t failures() const { return failures_; }
@@ -123,7 +124,8 @@ class Registrar {
 
   std::atomic<bool> registered_{false};
   std::atomic<Standing> standing_{Standing::Away};
-  std::atomic<std::uint64_t> unlisted_keys_{0};
+  std::atomic<std::uint64_t> unlisted_keys_{0};  ///< Over the quota.
+  std::atomic<std::uint64_t> refused_keys_{0};   ///< With too many hosts.
   std::atomic<std::uint64_t> longest_lease_s_{0};
   std::atomic<std::uint64_t> renewals_{0};
   std::atomic<std::uint64_t> failures_{0};

@@ -12,8 +12,9 @@ WantedKey wanted(Byte value, bool known) {
   return out;
 }
 
-/// What the registrar does with a plan.
-void send(KeyListing& listing, KeyListing::Plan const& plan, std::uint64_t now_s) {
+/// What the registrar does with a plan, if the service answers so.
+std::vector<DiscoveryKey> send(KeyListing& listing, KeyListing::Plan const& plan,
+                               std::uint64_t now_s, std::vector<DiscoveryKey> const& refused = {}) {
   registration::ProjectsRequest batch;
   batch.replace = plan.replace;
   batch.remove = plan.remove;
@@ -22,7 +23,7 @@ void send(KeyListing& listing, KeyListing::Plan const& plan, std::uint64_t now_s
     if (item.root) line.proof = registration::KeyholderProof{};
     batch.add.push_back(line);
   }
-  listing.on_sent(batch, now_s);
+  return listing.on_sent(batch, refused, now_s);
 }
 
 TEST(KeyListing, FirstPlanReplacesEvenWhenItIsEmpty) {
@@ -130,6 +131,101 @@ TEST(KeyListing, ForgettingSendsAllAnew) {
   KeyListing::Plan const plan = listing.plan({wanted(1, true)}, 0);
   EXPECT_TRUE(plan.replace);
   EXPECT_EQ(plan.add.size(), 1u);
+}
+
+constexpr std::uint64_t kLater = KeyListing::kOfferAgainS;
+
+TEST(KeyListing, ARefusedKeyDoesNotCountAsListed) {
+  KeyListing listing;
+  std::vector<WantedKey> const all = {wanted(1, true), wanted(2, true)};
+  send(listing, listing.plan(all, 0), 0, {all[0].key});
+  EXPECT_EQ(listing.size(), 1U);
+  EXPECT_EQ(listing.refused_count(), 1U);
+}
+
+TEST(KeyListing, ARefusedKeyIsOfferedAgainAfterAGoodWhile) {
+  KeyListing listing(kLater);
+  std::vector<WantedKey> const all = {wanted(1, true), wanted(2, true)};
+  send(listing, listing.plan(all, 100), 100, {all[0].key});
+  EXPECT_TRUE(listing.plan(all, 100 + kLater - 1).empty());
+  KeyListing::Plan const plan = listing.plan(all, 100 + kLater);
+  ASSERT_EQ(plan.add.size(), 1U);
+  EXPECT_EQ(plan.add[0].key, all[0].key);
+  send(listing, plan, 100 + kLater, {all[0].key});
+  EXPECT_TRUE(listing.plan(all, 100 + 2 * kLater - 1).empty());
+  send(listing, listing.plan(all, 100 + 2 * kLater), 100 + 2 * kLater);
+  EXPECT_EQ(listing.size(), 2U);
+  EXPECT_EQ(listing.refused_count(), 0U);
+}
+
+TEST(KeyListing, ARefusedKeyIsOfferedAtOnceWithItsFirstProof) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, false)}, 0), 0, {wanted(1, false).key});
+  EXPECT_TRUE(listing.plan({wanted(1, false)}, 1).empty());
+  EXPECT_EQ(listing.plan({wanted(1, true)}, 1).add.size(), 1U);
+}
+
+TEST(KeyListing, ARefusedKeyThatLeftAndCameBackIsOfferedAtOnce) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, true)}, 0), 0, {wanted(1, true).key});
+  EXPECT_TRUE(listing.plan({}, 1).empty()) << "it is not listed: nothing to remove";
+  EXPECT_EQ(listing.refused_count(), 0U);
+  EXPECT_EQ(listing.plan({wanted(1, true)}, 2).add.size(), 1U);
+}
+
+TEST(KeyListing, ARefusedKeyIsNamedOnlyTheFirstTime) {
+  KeyListing listing(kLater);
+  std::vector<WantedKey> const all = {wanted(1, true)};
+  std::vector<DiscoveryKey> const refused = {all[0].key};
+  EXPECT_EQ(send(listing, listing.plan(all, 0), 0, refused), refused);
+  EXPECT_TRUE(send(listing, listing.plan(all, kLater), kLater, refused).empty());
+  listing.forget();
+  KeyListing::Plan const anew = listing.plan(all, kLater + 1);
+  EXPECT_EQ(anew.add.size(), 1U) << "the service may have lost what filled it";
+  EXPECT_TRUE(send(listing, anew, kLater + 1, refused).empty());
+}
+
+TEST(KeyListing, AKeyThatWasListedCanBeRefused) {
+  KeyListing listing;
+  std::vector<WantedKey> const all = {wanted(1, false)};
+  send(listing, listing.plan(all, 0), 0);
+  std::uint64_t const later = KeyListing::kProofLifeS;
+  send(listing, listing.plan(all, later), later, {all[0].key});
+  EXPECT_EQ(listing.size(), 0U);
+  EXPECT_TRUE(listing.plan(all, later + 1).empty());
+}
+
+TEST(KeyListing, ARefusedKeyTakesNoRoomAndComesLast) {
+  KeyListing listing(kLater);
+  std::vector<WantedKey> const one = {wanted(1, true)};
+  send(listing, listing.plan(one, 0, 1), 0, {one[0].key});
+  std::vector<WantedKey> const two = {wanted(1, true), wanted(2, false)};
+  KeyListing::Plan const plan = listing.plan(two, kLater, 1);
+  ASSERT_EQ(plan.add.size(), 1U);
+  EXPECT_EQ(plan.add[0].key, two[1].key) << "it was never offered";
+  EXPECT_EQ(plan.unlisted, 0U) << "what is refused is counted as that";
+}
+
+TEST(KeyListing, OffersOfRefusedKeysAreSpread) {
+  KeyListing listing(kLater);
+  std::vector<WantedKey> many;
+  std::vector<DiscoveryKey> refused;
+  for (std::size_t i = 0; i < KeyListing::kRefreshPerPlanMax + 10; ++i) {
+    WantedKey item;
+    item.key.bytes[0] = static_cast<Byte>(i >> 8);
+    item.key.bytes[1] = static_cast<Byte>(i);
+    many.push_back(item);
+    refused.push_back(item.key);
+  }
+  send(listing, listing.plan(many, 0), 0, refused);
+  EXPECT_EQ(listing.plan(many, kLater).add.size(), KeyListing::kRefreshPerPlanMax);
+}
+
+TEST(KeyListing, KeysThatWereNotSentCannotBeRefused) {
+  KeyListing listing;
+  send(listing, listing.plan({wanted(1, true)}, 0), 0, {wanted(9, true).key});
+  EXPECT_EQ(listing.size(), 1U);
+  EXPECT_EQ(listing.refused_count(), 0U);
 }
 
 }  // namespace
