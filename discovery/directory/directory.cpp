@@ -248,8 +248,9 @@ std::vector<TraceLine> Directory::trace(LookupQuery const& query, Instant now) {
   return trace_lines(shard.sets.find(query.key, table_), table_, wish_of(query), judge(now));
 }
 
-std::shared_ptr<std::vector<Candidate> const> Directory::candidates(Instant now) {
-  return table_.candidates(judge(now));
+std::shared_ptr<std::vector<Candidate> const> Directory::candidates(Instant now,
+                                                                    Freshness freshness) {
+  return table_.candidates(judge(now), freshness);
 }
 
 ReplicatorCounts Directory::tick(Instant now) {

@@ -110,8 +110,9 @@ class Directory final : public StoreWatcher {
   std::vector<TraceLine> trace(LookupQuery const& query, Instant now);
 
   /// Replicators a key can be given to, with what stands against the others (`standing`); in order of id. Never null, not
-  /// older than 200 ms, and cheap to ask for: kept until something changes.
-  std::shared_ptr<std::vector<Candidate> const> candidates(Instant now);
+  /// older than 200 ms. Now: kept until something changes. Recent: may miss changes of the last 50 ms, and is cheap to
+  /// ask for whatever changes; who finds nobody in it asks for Now.
+  std::shared_ptr<std::vector<Candidate> const> candidates(Instant now, Freshness freshness);
   std::size_t replicator_count() const { return table_.size(); }
 
   /// While it is on, a replicator whose lease ran out counts as long as it passed a probe within one lease.

@@ -11,6 +11,7 @@ namespace holdfast::discovery {
 namespace {
 
 constexpr std::int64_t kCandidatesAgeMaxMs = 200;
+constexpr std::int64_t kChangesMissedMaxMs = 50;
 constexpr std::size_t kGoneRowsMax = 65'536;
 
 /// Of a lease, in store time.
@@ -244,12 +245,13 @@ ReplicatorCounts ReplicatorTable::survey(Judgement const& judgement) {
 }
 
 std::shared_ptr<std::vector<Candidate> const> ReplicatorTable::candidates(
-    Judgement const& judgement) {
+    Judgement const& judgement, Freshness freshness) {
   MutexLock const lock(mutex_);
   std::int64_t const age_ms = judgement.now_ms - candidates_made_ms_;
-  if (candidates_ != nullptr && !are_candidates_old_ && age_ms >= 0 &&
-      age_ms <= kCandidatesAgeMaxMs)
-    return candidates_;
+  bool const may_be_kept = !are_candidates_old_
+                               ? age_ms <= kCandidatesAgeMaxMs
+                               : freshness == Freshness::Recent && age_ms < kChangesMissedMaxMs;
+  if (candidates_ != nullptr && age_ms >= 0 && may_be_kept) return candidates_;
   auto list = std::make_shared<std::vector<Candidate>>();
   for (auto const& [id, named] : names_) {
     Row const& row = row_at(named.row);

@@ -78,8 +78,11 @@ class ReplicatorTable {
   bool is_panic() const { return is_panic_.load(std::memory_order_relaxed); }
 
   /// Replicators that a key could be placed on, in order of id; `standing` says who takes on keys now. Not older than
-  /// 200 ms, and younger than the last change but of load and lease. Never null.
-  std::shared_ptr<std::vector<Candidate> const> candidates(Judgement const& judgement);
+  /// 200 ms, and Now: younger than the last change but of load and lease. Recent: may miss changes of the last 50 ms.
+  /// Why: while a fleet registers, there is a change for every caller, and a list of 10,000 takes milliseconds to make.
+  /// Never null.
+  std::shared_ptr<std::vector<Candidate> const> candidates(Judgement const& judgement,
+                                                           Freshness freshness);
 
   std::size_t size() const;
 

@@ -78,13 +78,18 @@ void ActivationService::run() {
 }
 
 void ActivationService::work(ActivationTable::Step const& step) {
-  std::shared_ptr<std::vector<Candidate> const> const candidates = candidates_();
+  std::shared_ptr<std::vector<Candidate> const> candidates = candidates_(Freshness::Recent);
   PlacementQuery query;
   query.key = step.key;
   query.region = step.region;
   query.replicas = 1;
   query.excluded.assign(step.tried.begin(), step.tried.end());
-  std::vector<std::size_t> const chosen = place(query, *candidates).chosen;
+  std::vector<std::size_t> chosen = place(query, *candidates).chosen;
+  if (chosen.empty()) {
+    // Somebody may have come this very moment.
+    candidates = candidates_(Freshness::Now);
+    chosen = place(query, *candidates).chosen;
+  }
   if (chosen.empty()) {
     MutexLock const lock(mutex_);
     table_.on_nobody_left(step.key, steady_now());

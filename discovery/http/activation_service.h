@@ -24,9 +24,10 @@ namespace holdfast::discovery {
 class ActivationService {
  public:
   /// Everybody who could take on a key, with what speaks against each. Never null.
-  using Candidates = std::function<std::shared_ptr<std::vector<Candidate> const>()>;
+  using Candidates = std::function<std::shared_ptr<std::vector<Candidate> const>(Freshness)>;
 
-  /// `store` outlives this. `candidates` is called on the service's thread, each time a key is handed on.
+  /// `store` outlives this. `candidates` is called on the service's thread, each time a key is handed on:
+  /// for Recent, and for Now if nobody there can take it.
   ActivationService(RecordStore& store, Candidates candidates, ActivationOptions const& options);
   ~ActivationService() { stop(); }
   ActivationService(ActivationService const&) = delete;

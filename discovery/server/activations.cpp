@@ -22,7 +22,10 @@ Activations::Activations(Settings const& settings, RecordStore& store, LookupSer
     : token_file_(settings.new_keys_token),
       policy_(policy_of(settings.new_keys)),
       service_(
-          store, [&lookups] { return lookups.directory().candidates(steady_now()); },
+          store,
+          [&lookups](Freshness freshness) {
+            return lookups.directory().candidates(steady_now(), freshness);
+          },
           ActivationOptions{}),
       gate_(policy_, {service_, lookups.limiter(), std::move(notify), steady_now}) {}
 

@@ -1,6 +1,8 @@
 #include "discovery/directory/directory.h"
 
 #include <atomic>
+#include <memory>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -285,18 +287,58 @@ TEST(Directory, CandidatesSayWhoTakesOnKeys) {
   world.add(3, {.capacity = 10, .accept = assigned, .load = full});
   world.add(4, {.accept = assigned, .state = ReplicatorState::Draining});
   std::map<PublicKey, Verdict> standing;
-  std::shared_ptr<std::vector<Candidate> const> const now = world.directory.candidates(world.now);
+  std::shared_ptr<std::vector<Candidate> const> const now =
+      world.directory.candidates(world.now, Freshness::Now);
   for (Candidate const& each : *now) standing[each.id] = each.standing;
-  EXPECT_EQ(world.directory.candidates(world.now), now) << "nothing changed: the same list";
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Now), now)
+      << "nothing changed: the same list";
   EXPECT_EQ(standing[pair_of(1).public_key], Verdict::Chosen);
   EXPECT_EQ(standing[pair_of(2).public_key], Verdict::NotAccepting);
   EXPECT_EQ(standing[pair_of(3).public_key], Verdict::Full);
   EXPECT_EQ(standing[pair_of(4).public_key], Verdict::Draining);
   world.directory.on_gone(pair_of(1).public_key);
-  EXPECT_EQ(world.directory.candidates(world.now)->size(), 3u) << "a change is seen at once";
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Now)->size(), 3u)
+      << "a change is seen at once";
   world.now += Duration(46'000);
-  std::shared_ptr<std::vector<Candidate> const> const late = world.directory.candidates(world.now);
+  std::shared_ptr<std::vector<Candidate> const> const late =
+      world.directory.candidates(world.now, Freshness::Recent);
   for (Candidate const& each : *late) EXPECT_EQ(each.standing, Verdict::LeaseRanOut);
+}
+
+TEST(Directory, RecentCandidatesMissChangesForFiftyMilliseconds) {
+  World world;
+  world.add(1);
+  auto const first = world.directory.candidates(world.now, Freshness::Recent);
+  ASSERT_EQ(first->size(), 1u);
+  world.add(2);
+  world.now += Duration(49);
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Recent), first);
+  world.now += Duration(1);
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Recent)->size(), 2u);
+  world.add(3);
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Recent)->size(), 2u);
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Now)->size(), 3u);
+}
+
+TEST(Directory, RecentCandidatesAreMadeOnceInFiftyMillisecondsWhileAFleetRegisters) {
+  World world;
+  std::set<std::shared_ptr<std::vector<Candidate> const>> lists;
+  for (int ms = 0; ms < 200; ++ms) {
+    world.add(static_cast<Byte>(1 + ms));
+    lists.insert(world.directory.candidates(world.now, Freshness::Recent));
+    world.now += Duration(1);
+  }
+  EXPECT_EQ(lists.size(), 4u);
+}
+
+TEST(Directory, CandidatesAreNotOlderThanTwoHundredMilliseconds) {
+  World world;
+  world.add(1);
+  auto const first = world.directory.candidates(world.now, Freshness::Recent);
+  world.now += Duration(200);
+  EXPECT_EQ(world.directory.candidates(world.now, Freshness::Recent), first);
+  world.now += Duration(1);
+  EXPECT_NE(world.directory.candidates(world.now, Freshness::Recent), first);
 }
 
 TEST(Directory, CountsWhoIsListedAndWhyOthersAreNot) {
@@ -365,7 +407,7 @@ TEST(Directory, LookupsGoOnWhileEverythingChanges) {
     world.directory.on_renewed(pair_of(2).public_key, ReplicatorState::Active, {}, Duration(60'000),
                                world.store_ms());
     if (round % 20 == 0) world.directory.on_gone(pair_of(3).public_key);
-    world.directory.candidates(now);
+    world.directory.candidates(now, Freshness::Recent);
   }
   stop = true;
   first.join();

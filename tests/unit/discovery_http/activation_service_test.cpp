@@ -1,5 +1,6 @@
 #include "discovery/http/activation_service.h"
 
+#include <atomic>
 #include <future>
 #include <memory>
 
@@ -79,7 +80,7 @@ class ActivationServiceTest : public testing::Test {
 
 TEST_F(ActivationServiceTest, AssignsAnUnknownKeyToTheFirstOfItsOrder) {
   ActivationService service(
-      watched_, [this] { return candidates_; }, ActivationOptions{});
+      watched_, [this](Freshness) { return candidates_; }, ActivationOptions{});
   std::future<PublicKey> assigned = watched_.next_assignment();
   service.start();
   EXPECT_EQ(service.begin(key_of(1), {}), ActivationTable::Begun::Started);
@@ -94,7 +95,7 @@ TEST_F(ActivationServiceTest, AssignsAnUnknownKeyToTheFirstOfItsOrder) {
 
 TEST_F(ActivationServiceTest, ASilentReplicatorIsFollowedByTheOther) {
   ActivationService service(
-      watched_, [this] { return candidates_; }, options());
+      watched_, [this](Freshness) { return candidates_; }, options());
   std::future<PublicKey> first = watched_.next_assignment();
   service.start();
   service.begin(key_of(1), {});
@@ -105,7 +106,7 @@ TEST_F(ActivationServiceTest, ASilentReplicatorIsFollowedByTheOther) {
 
 TEST_F(ActivationServiceTest, AListedKeyEndsItsActivation) {
   ActivationService service(
-      watched_, [this] { return candidates_; }, ActivationOptions{});
+      watched_, [this](Freshness) { return candidates_; }, ActivationOptions{});
   std::future<PublicKey> assigned = watched_.next_assignment();
   service.start();
   service.begin(key_of(1), {});
@@ -118,9 +119,37 @@ TEST_F(ActivationServiceTest, AListedKeyEndsItsActivation) {
   EXPECT_EQ(service.begin(key_of(1), {}), ActivationTable::Begun::Started);
 }
 
+TEST_F(ActivationServiceTest, WhoCameThisVeryMomentIsFound) {
+  auto const nobody = std::make_shared<std::vector<Candidate> const>();
+  ActivationService service(
+      watched_,
+      [&](Freshness freshness) { return freshness == Freshness::Now ? candidates_ : nobody; },
+      ActivationOptions{});
+  std::future<PublicKey> assigned = watched_.next_assignment();
+  service.start();
+  service.begin(key_of(1), {});
+  wait_for(assigned);
+}
+
+TEST_F(ActivationServiceTest, WhoIsKnownIsAskedWithoutANewLook) {
+  std::atomic<int> looks{0};
+  ActivationService service(
+      watched_,
+      [&](Freshness freshness) {
+        looks += freshness == Freshness::Now ? 1 : 0;
+        return candidates_;
+      },
+      ActivationOptions{});
+  std::future<PublicKey> assigned = watched_.next_assignment();
+  service.start();
+  service.begin(key_of(1), {});
+  wait_for(assigned);
+  EXPECT_EQ(looks, 0);
+}
+
 TEST_F(ActivationServiceTest, WithNobodyToAskTheKeyRests) {
   ActivationService service(
-      watched_, [] { return std::make_shared<std::vector<Candidate> const>(); },
+      watched_, [](Freshness) { return std::make_shared<std::vector<Candidate> const>(); },
       ActivationOptions{});
   service.start();
   service.begin(key_of(1), {});
