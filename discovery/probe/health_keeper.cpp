@@ -191,7 +191,7 @@ void HealthKeeper::on_table(std::vector<ReplicatorEntry> all, std::uint64_t /*no
                             bool /*recovering*/) {
   MutexLock const lock(mutex_);
   Instant const now = steady_now();
-  plan_.clear();
+  plan_.clear(all.size());
   for (ReplicatorEntry const& entry : all)
     plan_.know(entry, options_.may_name_others(entry.id), now, rng_);
   instances_changed_ = true;

@@ -43,7 +43,7 @@ Health after_test(Health health, ProbeReport const& report, std::uint64_t now_un
   return health;
 }
 
-Duration recheck_delay(Health const& health, Duration lease, Rng& rng) {
+Duration recheck_delay(Health const& health, Duration lease, Duration round, Rng& rng) {
   Duration base = lease;
   std::uint32_t const forgiven = health.self_test == SelfTest::Failed ? 1 : kFailsUntilOut;
   bool const dead = health.self_test == SelfTest::Failed || health.is_out;
@@ -52,8 +52,8 @@ Duration recheck_delay(Health const& health, Duration lease, Rng& rng) {
     base = lease * (1u << doublings);
   } else if (health.fails_in_row > 0 || health.is_out) {
     base = lease / 2;
-  } else if (health.passes_in_row >= kSteadyAfter) {
-    base = lease * 4;
+  } else if (health.passes_in_row > 0) {
+    base = std::max(health.passes_in_row >= kSteadyAfter ? lease * 4 : lease, round);
   }
   auto const quarter = static_cast<std::uint64_t>(std::max<Duration::rep>(base.count() / 4, 1));
   auto const jitter = static_cast<Duration::rep>(rng.below(2 * quarter));

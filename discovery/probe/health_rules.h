@@ -22,7 +22,8 @@ inline constexpr std::uint32_t kPassesUntilBack = 2;
 Health after_test(Health health, ProbeReport const& report, std::uint64_t now_unix_ms);
 
 /// How long until the next test: a lease while it is new, four when it is steady, half of one behind a failure, and
-/// longer and longer, up to 64 leases, for what is out or never passed. A quarter more or less at random.
-Duration recheck_delay(Health const& health, Duration lease, Rng& rng);
+/// longer and longer, up to 64 leases, for what is out or never passed. What passed is left alone for `round` at least.
+/// A quarter more or less at random.
+Duration recheck_delay(Health const& health, Duration lease, Duration round, Rng& rng);
 
 }  // namespace holdfast::discovery

@@ -13,16 +13,32 @@ constexpr std::size_t kRecentMax = 200;
 constexpr std::size_t kRecentMin = 10;  // Fewer say nothing about our network.
 constexpr std::size_t kGuardLeasesMin = 20;
 constexpr std::size_t kGuardPercent = 15;
+constexpr std::size_t kRoundPerSecond = 16;  // Healthy nodes, by all instances together.
 
 Instant at_random(Instant now, Duration within, Rng& rng) {
   auto const span = static_cast<std::uint64_t>(std::max<Duration::rep>(within.count(), 1));
   return now + Duration(static_cast<Duration::rep>(rng.below(span)));
 }
 
+/// Returns: nothing if the record cannot be opened.
+std::optional<ProbeTarget> target_of(ReplicatorEntry const& entry, bool may_name_others) {
+  Result<registration::SignedRecord> const opened = registration::open_record(entry.signed_record);
+  if (!opened) return std::nullopt;
+  return ProbeTarget{.id = entry.id,
+                     .addresses = opened->record.addresses,
+                     .observed_host = entry.observed_host,
+                     .may_name_others = may_name_others};
+}
+
 }  // namespace
 
 RecheckPlan::RecheckPlan(Duration lease, std::string own_instance)
     : lease_(lease), own_(std::move(own_instance)), instances_{own_} {}
+
+Duration RecheckPlan::round() const {
+  std::size_t const nodes = std::max(nodes_.size(), expected_);
+  return Duration(static_cast<Duration::rep>(nodes * 1'000 / kRoundPerSecond));
+}
 
 void RecheckPlan::set_due(PublicKey const& id, Node& node, std::optional<Instant> due) {
   if (node.due) schedule_.erase({*node.due, id});
@@ -31,18 +47,19 @@ void RecheckPlan::set_due(PublicKey const& id, Node& node, std::optional<Instant
 }
 
 void RecheckPlan::know(ReplicatorEntry const& entry, bool may_name_others, Instant now, Rng& rng) {
-  Result<registration::SignedRecord> const opened = registration::open_record(entry.signed_record);
-  if (!opened) return;
-  auto const [known, is_first] = nodes_.try_emplace(entry.id);
-  Node& node = known->second;
   Hash const record = blake2b({entry.signed_record, as_bytes(entry.observed_host)});
-  bool const is_new = !node.due && node.record != record;
-  bool const changed = node.record != record || node.health.self_test != entry.health.self_test ||
+  auto const known = nodes_.find(entry.id);
+  bool const is_first = known == nodes_.end();
+  bool const is_same = !is_first && known->second.record == record;
+  std::optional<ProbeTarget> const probe =
+      is_same ? known->second.probe : target_of(entry, may_name_others);
+  if (!probe) return;
+  Node& node = nodes_[entry.id];
+  bool const is_new = !node.due && !is_same;
+  bool const changed = !is_same || node.health.self_test != entry.health.self_test ||
                        node.health.is_out != entry.health.is_out;
-  node.probe = {.id = entry.id,
-                .addresses = opened->record.addresses,
-                .observed_host = entry.observed_host,
-                .may_name_others = may_name_others};
+  node.probe = *probe;
+  node.probe.may_name_others = may_name_others;
   node.record = record;
   node.health = entry.health;
   node.state = entry.state;
@@ -54,15 +71,15 @@ void RecheckPlan::know(ReplicatorEntry const& entry, bool may_name_others, Insta
     case SelfTest::Pending:
       return set_due(entry.id, node, now + kAdmissionGrace);
     case SelfTest::Failed:
-      return set_due(entry.id, node, now + recheck_delay(node.health, lease_, rng));
+      return set_due(entry.id, node, now + recheck_delay(node.health, lease_, round(), rng));
     case SelfTest::Passed:
       // Listed by a receipt and never tested: soon. A table that was read at start: spread out.
       if (entry.health.last_pass_unix_ms == 0) {
-        return set_due(entry.id, node, at_random(now, lease_ / 4, rng));
+        return set_due(entry.id, node, at_random(now, std::max(lease_, round()) / 4, rng));
       }
-      return set_due(
-          entry.id, node,
-          is_new ? at_random(now, lease_, rng) : now + recheck_delay(node.health, lease_, rng));
+      return set_due(entry.id, node,
+                     is_new ? at_random(now, std::max(lease_, round()), rng)
+                            : now + recheck_delay(node.health, lease_, round(), rng));
   }
 }
 
@@ -82,7 +99,8 @@ void RecheckPlan::forget(PublicKey const& id) {
   nodes_.erase(found);
 }
 
-void RecheckPlan::clear() {
+void RecheckPlan::clear(std::size_t expected) {
+  expected_ = expected;
   nodes_.clear();
   schedule_.clear();
 }
@@ -112,7 +130,7 @@ std::vector<RecheckPlan::Target> RecheckPlan::due(Instant now, std::size_t limit
   while (out.size() < limit && !schedule_.empty() && schedule_.begin()->first <= now) {
     PublicKey const id = schedule_.begin()->second;
     Node& node = nodes_.at(id);
-    set_due(id, node, now + recheck_delay(node.health, lease_, rng));
+    set_due(id, node, now + recheck_delay(node.health, lease_, round(), rng));
     // Nobody is sent to one whose lease is long over; a renewal makes it count again. What never passed must renew.
     Duration const mercy = node.health.self_test == SelfTest::Failed ? Duration(0) : lease_;
     bool const worth_it = node.lease_until + mercy > now || is_kept(node, now);
@@ -156,7 +174,7 @@ std::optional<Health> RecheckPlan::judge(PublicKey const& id, Hash const& record
       established && !report.passed() && report.step != ProbeStep::Refused && is_cut_off(now);
   if (!forgiven) node.health = after_test(node.health, report, now_unix_ms);
   if (report.passed()) node.passed_at = now;
-  set_due(id, node, now + recheck_delay(node.health, lease_, rng));
+  set_due(id, node, now + recheck_delay(node.health, lease_, round(), rng));
   if (forgiven) return std::nullopt;
   return node.health;
 }

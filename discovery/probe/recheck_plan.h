@@ -37,6 +37,8 @@ struct LeaseCounts {
 ///  3. When most tests of nodes that passed before fail (and there were enough), the prober itself is taken to be cut
 ///     off: such failures do not count. Why: a prober with a broken network must not empty the service.
 ///  4. A result counts only for the record it was made of.
+///  5. Healthy nodes are tested again less often the more there are: 16 a second, by all instances together. Why: a test
+///     costs as much as several renewals, and who renews is alive.
 ///
 /// Memory: about 400 bytes for each replicator of the store, which bounds them. Thread-safety: none.
 class RecheckPlan {
@@ -47,7 +49,8 @@ class RecheckPlan {
   void renewed(PublicKey const& id, registration::ReplicatorState state, Duration lease_left,
                Instant now);
   void forget(PublicKey const& id);
-  void clear();
+  /// `expected`: how many are about to be made known.
+  void clear(std::size_t expected);
   void set_instances(std::vector<std::string> names) { instances_ = std::move(names); }
 
   struct Target {
@@ -86,6 +89,8 @@ class RecheckPlan {
     std::optional<Instant> due{};
     std::optional<Instant> passed_at{};  ///< Its last test here.
   };
+  /// One round of tests over all healthy nodes takes at least so long.
+  Duration round() const;
   void set_due(PublicKey const& id, Node& node, std::optional<Instant> due);
   bool is_mine(PublicKey const& id) const;
   bool is_live(Node const& node, Instant now) const;
@@ -94,6 +99,7 @@ class RecheckPlan {
   Duration const lease_;
   std::string const own_;
   std::vector<std::string> instances_;
+  std::size_t expected_ = 0;
   std::map<PublicKey, Node> nodes_;
   std::set<std::pair<Instant, PublicKey>> schedule_;
   std::deque<std::pair<Instant, bool>>

@@ -61,7 +61,7 @@ TEST(HealthRules, Defect5NoRowOfFailuresIsForEver) {
   Health now = health(SelfTest::Passed);
   for (int i = 0; i < 10'000; ++i) now = after_test(now, kFail, 1);
   SeededRng rng(1);
-  EXPECT_LE(recheck_delay(now, kLease, rng), kLease * 80);
+  EXPECT_LE(recheck_delay(now, kLease, Duration(0), rng), kLease * 80);
   EXPECT_FALSE(after_test(after_test(now, kPass, 1), kPass, 1).is_out);
   EXPECT_EQ(after_test(health(SelfTest::Failed), kPass, 1).self_test, SelfTest::Passed);
 }
@@ -72,13 +72,24 @@ TEST(HealthRules, TheDeadAreAskedLessAndLess) {
   Duration last{0};
   for (int i = 0; i < 9; ++i) {
     now = after_test(now, kFail, 1);
-    Duration const delay = recheck_delay(now, kLease, rng);
+    Duration const delay = recheck_delay(now, kLease, Duration(0), rng);
     if (i > 3) {
       EXPECT_GT(delay, last);
     }
     last = delay;
   }
   EXPECT_LE(last, kLease * 80);
+}
+
+TEST(HealthRules, OnlyTheHealthyWaitForTheirRound) {
+  SeededRng rng(1);
+  Duration const round = kLease * 100;
+  Health const passed = after_test(health(SelfTest::Passed), kPass, 1);
+  EXPECT_GE(recheck_delay(passed, kLease, round, rng), round * 3 / 4);
+  EXPECT_LE(recheck_delay(passed, kLease, Duration(0), rng), kLease * 5 / 4);
+  EXPECT_LE(recheck_delay(after_test(passed, kFail, 2), kLease, round, rng), kLease)
+      << "one that failed is asked again soon";
+  EXPECT_LE(recheck_delay(health(SelfTest::Pending), kLease, round, rng), kLease * 5 / 4);
 }
 
 class RecheckPlanTest : public testing::Test {
@@ -157,6 +168,20 @@ TEST_F(RecheckPlanTest, EveryTargetIsOneInstancesOnly) {
   EXPECT_EQ(seen.size(), 40u);
   EXPECT_GT(mine, 5u);
   EXPECT_GT(theirs, 5u);
+}
+
+TEST_F(RecheckPlanTest, ALargeFleetIsTestedNoFasterThanASmallOne) {
+  constexpr std::size_t kFleet = 8'000;  // All at once they would be 130 a second.
+  plan.clear(kFleet);
+  ReplicatorEntry one = entry(1, SelfTest::Passed);
+  for (std::size_t i = 0; i < kFleet; ++i) {
+    one.id.bytes[0] = static_cast<Byte>(i);
+    one.id.bytes[1] = static_cast<Byte>(i >> 8);
+    plan.know(one, false, start, rng);
+  }
+  std::size_t const tested = plan.due(start + kLease, kFleet, rng).size();
+  EXPECT_GT(tested, 16u * 60 / 2);
+  EXPECT_LT(tested, 16u * 60 * 2);
 }
 
 TEST_F(RecheckPlanTest, AResultForAnOlderRecordDoesNotCount) {
