@@ -92,6 +92,11 @@ std::vector<DiscoveryKey> KeyListing::on_sent(registration::ProjectsRequest cons
 void KeyListing::forget() {
   sent_.clear();
   for (auto& [key, refused] : refused_) refused.offer_at_s = 0;
+  replace_ = false;
+}
+
+void KeyListing::replace() {
+  forget();
   replace_ = true;
 }
 

@@ -37,6 +37,8 @@ inline constexpr std::size_t kBatchBytesMax = registration::kProjectsBytesMax - 
 ///     `offer_again_s`, as spread as in rule 1 and behind all others, and at once when its project key became known, when
 ///     it was unwanted meanwhile, and when everything is sent again. Why: otherwise the service's count never agrees with
 ///     ours, and all keys are sent again at each renewal.
+///  5. What the service lists from an earlier run is added to, and replaced only if that leaves it with more than it was
+///     told. Why: the first batch that replaces takes all other keys out of the answers, until the last one is sent.
 /// [Pure]
 class KeyListing {
  public:
@@ -62,8 +64,10 @@ class KeyListing {
   /// Returns: those that it had not refused before; whoever logs them says it once for each key.
   std::vector<DiscoveryKey> on_sent(registration::ProjectsRequest const& batch,
                                     std::vector<DiscoveryKey> const& refused, std::uint64_t now_s);
-  /// What the service lists is not what we told it: everything is sent again.
+  /// Nobody knows what the service lists of what we told it: everything is sent again.
   void forget();
+  /// It lists what we did not tell it: everything is sent again, in place of what it lists.
+  void replace();
   /// Keys that the service lists.
   std::size_t size() const { return sent_.size(); }
   /// Wanted, and not listed by rule 4.
@@ -83,7 +87,7 @@ class KeyListing {
   std::uint64_t const offer_again_s_;
   std::map<DiscoveryKey, Sent> sent_;
   std::map<DiscoveryKey, Refused> refused_;  ///< None of them is in sent_.
-  bool replace_ = true;
+  bool replace_ = false;
 };
 
 }  // namespace holdfast::replicator

@@ -180,6 +180,7 @@ void Registrar::note_lease(registration::LeaseAnswer const& answer) {
   longest_lease_s_ = std::max(longest, answer.lease_s);
   // A service that says 0 would make us renew without pause.
   renew_at_ = net::steady_now() + std::max(Duration(answer.renew_in_s * 1'000), Duration(250));
+  listed_count_ = answer.projects;
   if (answer.projects != listing_.size()) listing_.forget();
   if (!answer.receipt.empty()) receipt_ = answer.receipt;
   keys_max_ = answer.keys_max;
@@ -238,6 +239,14 @@ Result<void> Registrar::renew() {
 }
 
 Result<void> Registrar::send_keys() {
+  Result<void> const sent = send_plan();
+  bool const may_be_left_overs = sent || sent.error().code == ErrorCode::Denied;
+  if (!may_be_left_overs || listed_count_ <= listing_.size()) return sent;
+  listing_.replace();
+  return send_plan();
+}
+
+Result<void> Registrar::send_plan() {
   std::uint64_t const now_s = service_now_s();
   KeyListing::Plan const plan = listing_.plan(keys_(), now_s, keys_max_);
   note_unlisted(plan.unlisted);
@@ -288,6 +297,7 @@ Result<void> Registrar::send_batch(registration::ProjectsRequest const& batch) {
     if (answer.error().code != ErrorCode::Denied) listing_.forget();
     return Unexpected(answer.error());
   }
+  listed_count_ = answer->projects;
   for (DiscoveryKey const& key : listing_.on_sent(batch, answer->refused, service_now_s())) {
     spdlog::debug("{} does not list {}, which has as many hosts as a key may have there", service(),
                   key.hex());

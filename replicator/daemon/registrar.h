@@ -98,6 +98,8 @@ class Registrar {
   Result<void> ensure_registered();
   Result<void> register_now();
   Result<void> send_keys();
+  /// What is new of it, in as many batches as it takes.
+  Result<void> send_plan();
   Result<void> renew();
   Result<void> send_batch(registration::ProjectsRequest const& batch);
   void note_unlisted(std::size_t count);
@@ -116,6 +118,7 @@ class Registrar {
   // Only on the thread:
   std::optional<registration::SignedRecord> record_;
   Bytes receipt_;  ///< The last one; makes a service that lost its store list us at once.
+  std::uint64_t listed_count_ = 0;         ///< Keys that the service lists, as it said last.
   std::optional<std::uint64_t> keys_max_;  ///< As the service said last.
   std::string told_why_;  ///< The last reason for not being listed that was logged.
   KeyListing listing_;

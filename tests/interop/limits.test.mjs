@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
 import { ask, metric, sync } from './support/ask.mjs';
 import { isQuoted } from './support/docs.mjs';
 import { App, dial, hashOwn, readAll, uploaded, write } from './support/apps.mjs';
@@ -87,7 +87,7 @@ test('--disk-budget: a full node serves on, is assigned nothing new, and goes on
 });
 
 test('--keys-per-replicator: a node with more keys than a service takes is found for as many, and for the same after a restart', async (t) => {
-  const service = await startDiscovery(t, { args: ['--keys-per-replicator', '1050', '--lease', '3s', '--rate-limit', 'off'] });
+  const service = await startDiscovery(t, { args: ['--keys-per-replicator', '1050', '--lease', '10s', '--rate-limit', 'off'] });
   const projects = Array.from({ length: 1_100 }, () => randomBytes(32));
   const node = await startReplicator(t, { projects, args: discoveryArgs(service) });
   const id = await idOf(node);
@@ -102,17 +102,42 @@ test('--keys-per-replicator: a node with more keys than a service takes is found
   assert.equal(before.length, 1_050, 'more than one batch');
   assert.equal(await metric(node, 'holdfast_replicator_unlisted_keys'), 50);
 
+  // While it is away and while it says again what it has, nothing is forgotten.
+  let renewed = false;
+  const statuses = new Set();
+  const asking = (async () => {
+    for (let i = 0; !renewed; i++) statuses.add((await sync(service, before[i % before.length])).status);
+  })();
   const again = await restartReplicator(t, node, 'kill');
   await again.line(/takes at most 1050 keys/, 30_000);
-  // The first batch of a node that starts replaces its list, the second one completes it.
-  await until(20_000, 'the same keys to be listed again', async () => isDeepStrictEqual(await found(), before));
+  await until(20_000, 'a renewal', async () => (await metric(again, 'holdfast_replicator_renewals_total')) > 1);
+  renewed = true;
+  await asking;
+  assert.ok(!statuses.has(404), [...statuses].join());
+  assert.deepEqual(await found(), before);
 
   const more = ['--admin', `127.0.0.1:${service.ports.admin}`, '--token-file', path.join(service.state, 'admin-token')];
   assert.equal((await holdfast('admin', 'quota', id, '--keys', '20', ...more)).code, 0);
-  await until(20_000, 'a renewal', async () => (await metric(again, 'holdfast_replicator_renewals_total')) > 3);
+  const renewals = await metric(again, 'holdfast_replicator_renewals_total');
+  await until(20_000, 'two renewals', async () => (await metric(again, 'holdfast_replicator_renewals_total')) > renewals + 1);
   assert.equal((await info(service, id)).projects, 1_050, 'what is listed stays listed');
   assert.equal((await holdfast('admin', 'quota', id, '--keys', '2000', ...more)).code, 0);
   await until(20_000, 'all keys to be listed', async () => (await info(service, id)).projects === 1_100);
   assert.equal(await metric(again, 'holdfast_replicator_unlisted_keys'), 0);
   await again.line(/takes all keys of this node/);
+});
+
+test('keys that a node had before it was started anew leave the answers', async (t) => {
+  const service = await startDiscovery(t, { args: ['--lease', '10s', '--keys-per-replicator', '2'] });
+  const projects = Array.from({ length: 2 }, () => randomBytes(32));
+  const node = await startReplicator(t, { projects, args: discoveryArgs(service) });
+  const id = await idOf(node);
+  await until(20_000, 'both keys to be listed', async () => (await info(service, id))?.projects === 2);
+  await node.kill();
+  const other = randomBytes(32);
+  // The same node with another store: what it had is lost.
+  await rm(path.join(node.data, 'store'), { recursive: true });
+  await startReplicator(t, { data: node.data, port: node.port, projects: [projects[1], other], args: discoveryArgs(service) });
+  await until(20_000, 'the new key to be listed', async () => (await sync(service, other)).status === 200);
+  assert.deepEqual(await Promise.all(projects.map(async (key) => (await sync(service, key)).status)), [404, 200]);
 });
