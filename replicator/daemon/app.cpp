@@ -49,6 +49,7 @@ class Node {
         store_(std::move(store)),
         projects_(*store_),
         seq_(*store_),
+        receipts_(*store_),
         host_(host_options(config), *store_, identity),
         assigned_(*store_),
         keeper_(projects_, assigned_, host_, [this] { wake_registrars(); }),
@@ -77,6 +78,7 @@ class Node {
   std::unique_ptr<store::RocksDbStore> store_;
   Projects projects_;
   RecordSeq seq_;
+  Receipts receipts_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> was_full_{false};
   std::vector<std::unique_ptr<Registrar>> registrars_;
@@ -162,7 +164,7 @@ Result<void> Node::start_registrars(std::uint16_t port) {
                                      identity_, keeper_));
     }
     registrars_.push_back(std::make_unique<Registrar>(
-        std::move(options), identity_, seq_, [this] { return keeper_.wanted_keys(); },
+        std::move(options), identity_, seq_, receipts_, [this] { return keeper_.wanted_keys(); },
         [this] { return load(); }));
   }
   return {};

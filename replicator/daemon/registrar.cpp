@@ -17,6 +17,7 @@ namespace holdfast::replicator {
 namespace {
 
 constexpr char kSeqName[] = "registration-seq";
+constexpr char kReceiptPrefix[] = "registration-receipt:";
 
 /// Spread over half of it again. Why: nodes that a service refused together, when it came back, must
 /// not all come back together.
@@ -45,12 +46,22 @@ Result<std::uint64_t> RecordSeq::next(std::uint64_t floor) {
   return seq;
 }
 
+Bytes Receipts::of(std::string const& service) const {
+  Result<std::optional<Bytes>> const kept = store_.get_meta(kReceiptPrefix + service);
+  return kept && *kept && (*kept)->size() <= registration::kReceiptBytesMax ? **kept : Bytes();
+}
+
+Result<void> Receipts::keep(std::string const& service, ByteView receipt) {
+  return store_.put_meta(kReceiptPrefix + service, receipt);
+}
+
 Registrar::Registrar(RegistrarOptions options, KeyPair const& pair, RecordSeq& seq,
-                     std::function<std::vector<WantedKey>()> keys,
+                     Receipts& receipts, std::function<std::vector<WantedKey>()> keys,
                      std::function<registration::LoadFigures()> load)
     : options_(std::move(options)),
       pair_(pair),
       seq_(seq),
+      receipts_(receipts),
       keys_(std::move(keys)),
       load_(std::move(load)),
       listing_(offer_again_s()) {}
@@ -84,6 +95,7 @@ void Registrar::stop(bool deregister) {
 void Registrar::run() {
   SeededRng rng = net::system_rng();
   net::Backoff backoff(options_.backoff);
+  receipt_ = receipts_.of(service());
   std::string complaint;
   while (!rest_.stopped()) {
     Result<void> const done = step();
@@ -182,7 +194,11 @@ void Registrar::note_lease(registration::LeaseAnswer const& answer) {
   renew_at_ = net::steady_now() + std::max(Duration(answer.renew_in_s * 1'000), Duration(250));
   listed_count_ = answer.projects;
   if (answer.projects != listing_.size()) listing_.forget();
-  if (!answer.receipt.empty()) receipt_ = answer.receipt;
+  if (!answer.receipt.empty()) {
+    receipt_ = answer.receipt;
+    // Without it the next start costs a test, no more.
+    static_cast<void>(receipts_.keep(service(), receipt_).ok());
+  }
   keys_max_ = answer.keys_max;
   Standing const now = answer.listed ? Standing::Listing : Standing::Unlisted;
   if (standing_.exchange(now) != now && answer.listed)

@@ -42,6 +42,20 @@ class RecordSeq {
   Mutex mutex_;
 };
 
+/// The last receipt of each service, kept across restarts. Why: a node that comes back with one is listed at once and
+/// tested afterwards. Thread-safe.
+class Receipts {
+ public:
+  explicit Receipts(core::Store& store) : store_(store) {}
+  /// Empty: none, or it cannot be read.
+  Bytes of(std::string const& service) const;
+  /// Errors: Storage.
+  Result<void> keep(std::string const& service, ByteView receipt);
+
+ private:
+  core::Store& store_;
+};
+
 struct RegistrarOptions {
   net::ServiceUrl service;
   net::HttpsOptions https;
@@ -67,7 +81,7 @@ class Registrar {
  public:
   /// `keys`: what the service is to list for this node, sorted. `load`: how busy it is. Both are called on the
   /// registrar's thread.
-  Registrar(RegistrarOptions options, KeyPair const& pair, RecordSeq& seq,
+  Registrar(RegistrarOptions options, KeyPair const& pair, RecordSeq& seq, Receipts& receipts,
             std::function<std::vector<WantedKey>()> keys,
             std::function<registration::LoadFigures()> load);
   ~Registrar();
@@ -112,6 +126,7 @@ class Registrar {
   RegistrarOptions const options_;
   KeyPair const pair_;
   RecordSeq& seq_;
+  Receipts& receipts_;
   std::function<std::vector<WantedKey>()> const keys_;
   std::function<registration::LoadFigures()> const load_;
 
