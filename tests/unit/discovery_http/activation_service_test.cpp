@@ -128,7 +128,7 @@ TEST_F(ActivationServiceTest, WhoCameThisVeryMomentIsFound) {
   std::future<PublicKey> assigned = watched_.next_assignment();
   service.start();
   service.begin(key_of(1), {});
-  wait_for(assigned);
+  EXPECT_EQ(assigned.wait_for(kPatience), std::future_status::ready);
 }
 
 TEST_F(ActivationServiceTest, WhoIsKnownIsAskedWithoutANewLook) {
@@ -143,7 +143,7 @@ TEST_F(ActivationServiceTest, WhoIsKnownIsAskedWithoutANewLook) {
   std::future<PublicKey> assigned = watched_.next_assignment();
   service.start();
   service.begin(key_of(1), {});
-  wait_for(assigned);
+  EXPECT_EQ(assigned.wait_for(kPatience), std::future_status::ready);
   EXPECT_EQ(looks, 0);
 }
 
