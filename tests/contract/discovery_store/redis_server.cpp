@@ -131,7 +131,8 @@ RedisReply RedisServer::ask(std::vector<std::string> words) const {
   auto connection = RedisConnection::open(address(), resolver, 1 << 24, in_two_seconds());
   if (!connection) return failed;
   auto reply = (*connection)->call_one(std::move(words), in_two_seconds());
-  return reply ? *std::move(reply) : failed;
+  if (!reply) return failed;
+  return *std::move(reply);
 }
 
 void RedisServer::command(std::vector<std::string> words) const {
