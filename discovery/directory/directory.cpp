@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t kLinesMax = 4'096;  // Four times what a store keeps of one key.
 constexpr std::int64_t kSurveyAgainMs = 100;
+constexpr std::size_t kBlocksPerPiece = std::size_t{1} << 16;  // Pieces begin small and double.
+constexpr std::size_t kPooledBytesMax = 512;
 
 std::uint64_t random_word() {
   std::array<Byte, 8> raw{};
@@ -63,11 +65,16 @@ DirectoryStatus status_of(MissKind kind) {
 }  // namespace
 
 Directory::Directory(DirectoryOptions const& options, std::function<Instant()> clock)
-    : options_(options), clock_(std::move(clock)), secret_{random_word(), random_word()} {
+    : options_(options),
+      clock_(std::move(clock)),
+      secret_{random_word(), random_word()},
+      blocks_(
+          {.max_blocks_per_chunk = kBlocksPerPiece, .largest_required_pool_block = kPooledBytesMax},
+          &pages_) {
   for (std::size_t i = 0; i < kShards; ++i) {
     shards_.push_back(std::make_unique<Shard>(options_.hosting_bytes_max / kShards,
                                               std::max(options_.misses / kShards, MissTable::kWays),
-                                              random_word()));
+                                              random_word(), blocks_));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 #include "base/time.h"
 #include "discovery/directory/answer_writer.h"
 #include "discovery/directory/hosting_map.h"
+#include "discovery/directory/huge_pages.h"
 #include "discovery/directory/miss_table.h"
 #include "discovery/directory/replicator_table.h"
 #include "discovery/directory/store_clock.h"
@@ -145,8 +147,9 @@ class Directory final : public StoreWatcher {
     bool is_void = false;  ///< The set changed meanwhile.
   };
   struct alignas(64) Shard {
-    Shard(std::size_t bytes, std::size_t misses_count, std::uint64_t seed)
-        : sets(bytes, seed), misses(misses_count) {}
+    Shard(std::size_t bytes, std::size_t misses_count, std::uint64_t seed,
+          std::pmr::memory_resource& memory)
+        : sets(bytes, seed, memory), misses(misses_count) {}
     Mutex mutex;
     HostingMap sets HOLDFAST_GUARDED_BY(mutex);
     MissTable misses HOLDFAST_GUARDED_BY(mutex);
@@ -173,6 +176,8 @@ class Directory final : public StoreWatcher {
   std::array<std::uint64_t, 2> secret_{};  ///< Of name_of().
   StoreClock clock_of_store_;
   ReplicatorTable table_;
+  HugePages pages_;
+  std::pmr::synchronized_pool_resource blocks_;  ///< Of the hosting sets of all shards.
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<bool> is_loaded_{false};
   std::atomic<bool> is_guarded_{false};

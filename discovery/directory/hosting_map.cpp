@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <utility>
 
 #include "base/check.h"
 
@@ -16,7 +15,7 @@ constexpr std::size_t kLineWords = 3;
 constexpr std::size_t kSignatureWords = 8;
 constexpr std::uint64_t kAskedFor = std::uint64_t{1} << 48;
 constexpr std::uint64_t kNoProof = 0xffff;
-constexpr std::size_t kAllocatorBytes = 16;  // What malloc adds to a block, rounded up.
+constexpr std::size_t kRoundBytes = 64;  // Pools have blocks of its multiples.
 constexpr std::size_t kSlotsAtFirst = 16;
 constexpr std::size_t kLinesMax = 60'000;
 constexpr std::size_t kPrefetchBytes = 192;  // A set with one line and its proof.
@@ -29,7 +28,9 @@ std::uint64_t mix(std::uint64_t z) {
 
 std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
-std::size_t block_bytes(std::size_t words) { return words * 8 + kAllocatorBytes; }
+std::size_t block_bytes(std::size_t words) {
+  return (words * 8 + kRoundBytes - 1) / kRoundBytes * kRoundBytes;
+}
 
 /// The different keyholders in a set; nearly always one or none.
 std::vector<PublicKey> keyholders_of(std::vector<RowLine> const& lines) {
@@ -72,8 +73,8 @@ std::size_t HostingView::word_count() const {
   return static_cast<std::size_t>(signatures() - words_) + kSignatureWords * proofs;
 }
 
-HostingMap::HostingMap(std::size_t bytes_max, std::uint64_t seed)
-    : bytes_max_(bytes_max), seed_(seed), slots_(kSlotsAtFirst) {}
+HostingMap::HostingMap(std::size_t bytes_max, std::uint64_t seed, std::pmr::memory_resource& memory)
+    : bytes_max_(bytes_max), seed_(seed), memory_(memory), slots_(kSlotsAtFirst) {}
 
 HostingMap::KeyWords HostingMap::words_of(DiscoveryKey const& key) {
   KeyWords out{};
@@ -93,7 +94,7 @@ std::size_t HostingMap::position_of(KeyWords const& key, std::uint64_t hash) con
   std::size_t at = hash & mask;
   while (slots_[at].words != nullptr) {
     Slot const& slot = slots_[at];
-    if (slot.tag == tag_of(hash) && std::memcmp(slot.words.get(), key.data(), 32) == 0) return at;
+    if (slot.tag == tag_of(hash) && std::memcmp(slot.words, key.data(), 32) == 0) return at;
     at = (at + 1) & mask;
   }
   return at;
@@ -111,7 +112,7 @@ void HostingMap::prefetch(std::uint64_t hash, ReplicatorTable const& table) cons
   while (slots_[at].words != nullptr && slots_[at].tag != tag_of(hash)) at = (at + 1) & mask;
   Slot const& slot = slots_[at];
   if (slot.words == nullptr) return;
-  auto const* const block = reinterpret_cast<char const*>(slot.words.get());
+  auto const* const block = reinterpret_cast<char const*>(slot.words);
   for (std::size_t byte = 0; byte < kPrefetchBytes; byte += 64) __builtin_prefetch(block + byte);
   table.prefetch(slot.first_row);
 }
@@ -124,7 +125,7 @@ HostingView HostingMap::find(DiscoveryKey const& key, ReplicatorTable const& tab
   if (slot.words == nullptr) return {};
   // Written only when it changes: the line stays clean in the caches of other cores.
   if ((slot.words[kKeyWords] & kAskedFor) == 0) slot.words[kKeyWords] |= kAskedFor;
-  return HostingView(slot.words.get());
+  return HostingView(slot.words);
 }
 
 void HostingMap::put(DiscoveryKey const& key, std::vector<RowLine> const& lines) {
@@ -139,10 +140,11 @@ void HostingMap::put(DiscoveryKey const& key, std::vector<RowLine> const& lines)
   if ((count_ + 1) * 8 > slots_.size() * 7) grow();
   while (count_ > 0 && bytes() + block_bytes(word_count) > bytes_max_) evict_one();
 
-  auto words = std::make_unique<std::uint64_t[]>(word_count);
-  std::memcpy(words.get(), key.data(), 32);
+  auto* const words = static_cast<std::uint64_t*>(memory_.allocate(word_count * 8));
+  std::fill_n(words, word_count, 0);
+  std::memcpy(words, key.data(), 32);
   words[kKeyWords] = lines.size() | keyholders.size() << 16 | kAskedFor;
-  std::uint64_t* line_at = words.get() + kHeadWords;
+  std::uint64_t* line_at = words + kHeadWords;
   std::uint64_t* const keyholder_at = line_at + kLineWords * lines.size();
   std::uint64_t* const signature_at = keyholder_at + kKeyWords * keyholders.size();
   std::uint64_t next_proof = 0;
@@ -163,9 +165,9 @@ void HostingMap::put(DiscoveryKey const& key, std::vector<RowLine> const& lines)
     std::memcpy(keyholder_at + kKeyWords * i, keyholders[i].data(), 32);
   }
   Slot& slot = slots_[position_of(key)];
-  slot.tag = tag_of(hash_of(words.get()));
+  slot.tag = tag_of(hash_of(words));
   slot.first_row = lines.empty() ? 0 : lines.front().row;
-  slot.words = std::move(words);
+  slot.words = words;
   ++count_;
   bytes_ += block_bytes(word_count);
 }
@@ -177,17 +179,23 @@ bool HostingMap::erase(DiscoveryKey const& key) {
   return true;
 }
 
+void HostingMap::free_block(std::uint64_t* words) {
+  std::size_t const word_count = HostingView(words).word_count();
+  memory_.deallocate(words, word_count * 8);
+  bytes_ -= block_bytes(word_count);
+  --count_;
+}
+
 /// Linear probing without tombstones: what follows moves up as far as it may.
 void HostingMap::remove_at(std::size_t at) {
-  bytes_ -= block_bytes(HostingView(slots_[at].words.get()).word_count());
-  --count_;
+  free_block(slots_[at].words);
   slots_[at] = Slot{};
   std::size_t const mask = slots_.size() - 1;
   for (std::size_t next = (at + 1) & mask; slots_[next].words != nullptr;
        next = (next + 1) & mask) {
-    std::size_t const home = hash_of(slots_[next].words.get()) & mask;
+    std::size_t const home = hash_of(slots_[next].words) & mask;
     if (((next - home) & mask) < ((next - at) & mask)) continue;
-    slots_[at] = std::move(slots_[next]);
+    slots_[at] = slots_[next];
     slots_[next] = Slot{};
     at = next;
   }
@@ -213,18 +221,19 @@ void HostingMap::grow() {
   std::vector<Slot> old(slots_.size() * 2);
   old.swap(slots_);
   std::size_t const mask = slots_.size() - 1;
-  for (Slot& slot : old) {
+  for (Slot const& slot : old) {
     if (slot.words == nullptr) continue;
-    std::size_t at = hash_of(slot.words.get()) & mask;
+    std::size_t at = hash_of(slot.words) & mask;
     while (slots_[at].words != nullptr) at = (at + 1) & mask;
-    slots_[at] = std::move(slot);
+    slots_[at] = slot;
   }
 }
 
 void HostingMap::clear() {
+  for (Slot const& slot : slots_) {
+    if (slot.words != nullptr) free_block(slot.words);
+  }
   slots_ = std::vector<Slot>(kSlotsAtFirst);
-  count_ = 0;
-  bytes_ = 0;
   hand_ = 0;
 }
 

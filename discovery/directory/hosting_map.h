@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <memory_resource>
 #include <optional>
 #include <vector>
 
@@ -54,13 +54,17 @@ class HostingView {
 /// Hosting sets of many keys in few bytes: open addressing, one block of memory per key, the keyholder written once.
 ///
 /// Rules:
-///  1. Never more than bytes_max, slots and allocator overhead counted. What makes room is what was not asked for since
+///  1. Never more than bytes_max, slots and what a pool rounds blocks up to counted. What makes room is what was not asked for since
 ///     the hand of the clock passed last (CLOCK, a cheap LRU).
 ///  2. Slots are found by a hash keyed with `seed`. Why: whoever registers keys must not be able to pile them up.
 /// Not thread-safe. Cost: O(1); a full table grows at once.
 class HostingMap {
  public:
-  HostingMap(std::size_t bytes_max, std::uint64_t seed);
+  /// `memory`: for the blocks; outlives this.
+  HostingMap(std::size_t bytes_max, std::uint64_t seed, std::pmr::memory_resource& memory);
+  ~HostingMap() { clear(); }
+  HostingMap(HostingMap const&) = delete;
+  HostingMap& operator=(HostingMap const&) = delete;
 
   /// Returns: nothing (is_there() false) or the lines; counts as asked for. The first line's row of `table` is fetched
   /// while the lines are.
@@ -78,7 +82,7 @@ class HostingMap {
   using KeyWords = std::array<std::uint64_t, kKeyWords>;
   static KeyWords words_of(DiscoveryKey const& key);
   struct Slot {
-    std::unique_ptr<std::uint64_t[]> words;
+    std::uint64_t* words = nullptr;
     std::uint32_t tag = 0;
     std::uint32_t first_row = 0;  ///< Of the lines.
   };
@@ -87,11 +91,13 @@ class HostingMap {
   void prefetch(std::uint64_t hash, ReplicatorTable const& table) const;
   std::size_t position_of(KeyWords const& key, std::uint64_t hash) const;
   void remove_at(std::size_t at);
+  void free_block(std::uint64_t* words);
   void evict_one();
   void grow();
 
   std::size_t const bytes_max_;
   std::uint64_t const seed_;
+  std::pmr::memory_resource& memory_;
   std::vector<Slot> slots_;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;  ///< Of the blocks.

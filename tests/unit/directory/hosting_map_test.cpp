@@ -1,6 +1,7 @@
 #include "discovery/directory/hosting_map.h"
 
 #include <map>
+#include <memory_resource>
 
 #include <gtest/gtest.h>
 
@@ -41,7 +42,7 @@ std::vector<RowLine> lines_in(HostingView const& view) {
 TEST(HostingMap, AgreesWithAPlainMap) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     SeededRng rng(seed);
-    HostingMap map(1 << 20, seed);
+    HostingMap map(1 << 20, seed, *std::pmr::new_delete_resource());
     std::map<std::uint64_t, std::vector<RowLine>> model;
     for (int step = 0; step < 3'000; ++step) {
       std::uint64_t const number = rng.below(200);
@@ -75,7 +76,7 @@ TEST(HostingMap, AgreesWithAPlainMap) {
 TEST(HostingMap, StaysWithinItsBytes) {
   SeededRng rng(1);
   std::size_t const bytes_max = 20'000;
-  HostingMap map(bytes_max, 9);
+  HostingMap map(bytes_max, 9, *std::pmr::new_delete_resource());
   for (std::uint64_t number = 0; number < 5'000; ++number) {
     map.put(key_of(number), random_lines(rng));
     ASSERT_LE(map.bytes(), bytes_max);
@@ -84,7 +85,7 @@ TEST(HostingMap, StaysWithinItsBytes) {
 }
 
 TEST(HostingMap, WhatIsAskedForStays) {
-  HostingMap map(40'000, 3);
+  HostingMap map(40'000, 3, *std::pmr::new_delete_resource());
   std::vector<RowLine> const lines = {{.row = 7, .generation = 1, .proof = std::nullopt}};
   map.put(key_of(0), lines);
   int lost = 0;
@@ -99,14 +100,14 @@ TEST(HostingMap, WhatIsAskedForStays) {
 }
 
 TEST(HostingMap, ASetThatIsTooLargeIsNotKept) {
-  HostingMap map(1'000, 3);
+  HostingMap map(1'000, 3, *std::pmr::new_delete_resource());
   map.put(key_of(1), std::vector<RowLine>(100));
   EXPECT_FALSE(map.find(key_of(1), kNoRows).is_there());
   EXPECT_EQ(map.size(), 0u);
 }
 
 TEST(HostingMap, OneKeyTakesFewBytes) {
-  HostingMap map(1 << 24, 3);
+  HostingMap map(1 << 24, 3, *std::pmr::new_delete_resource());
   std::vector<RowLine> lines(2);
   for (RowLine& line : lines) line.proof.emplace();
   for (std::uint64_t number = 0; number < 20'000; ++number) map.put(key_of(number), lines);
