@@ -17,7 +17,7 @@ void* HugePages::do_allocate(std::size_t bytes, std::size_t alignment) {
 }
 
 void HugePages::do_deallocate(void* piece, std::size_t bytes, std::size_t alignment) {
-  if (bytes < kHugeBytes) return ::operator delete(piece, bytes, std::align_val_t(alignment));
+  if (bytes < kHugeBytes) return ::operator delete(piece, std::align_val_t(alignment));
   std::free(piece);
 }
 
