@@ -6,6 +6,7 @@
 #include <cstring>
 #include <span>
 
+#include "discovery/directory/prefetch.h"
 #include "registration/api.h"
 
 namespace holdfast::discovery {
@@ -117,11 +118,8 @@ void prefetch(HostingView const& lines, ReplicatorTable const& table) {
   for (std::size_t i = 1; i < count; ++i) table.prefetch(lines.row(i));
   for (std::size_t i = 0; i < count; ++i) {
     Row const& row = table.at(lines.row(i));
-    auto const* const text =
-        reinterpret_cast<char const*>(row.text.load(std::memory_order_relaxed));
-    char const* const json = row.json_hint.load(std::memory_order_relaxed);
-    for (std::size_t at = 0; at < kTextBytes; at += 64) __builtin_prefetch(text + at);
-    for (std::size_t at = 0; at < kJsonBytes; at += 64) __builtin_prefetch(json + at);
+    prefetch_bytes(row.text.load(std::memory_order_relaxed), kTextBytes);
+    prefetch_bytes(row.json_hint.load(std::memory_order_relaxed), kJsonBytes);
   }
 }
 

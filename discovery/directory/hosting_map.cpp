@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "discovery/directory/prefetch.h"
 
 namespace holdfast::discovery {
 
@@ -112,8 +113,7 @@ void HostingMap::prefetch(std::uint64_t hash, ReplicatorTable const& table) cons
   while (slots_[at].words != nullptr && slots_[at].tag != tag_of(hash)) at = (at + 1) & mask;
   Slot const& slot = slots_[at];
   if (slot.words == nullptr) return;
-  auto const* const block = reinterpret_cast<char const*>(slot.words);
-  for (std::size_t byte = 0; byte < kPrefetchBytes; byte += 64) __builtin_prefetch(block + byte);
+  prefetch_bytes(slot.words, kPrefetchBytes);
   table.prefetch(slot.first_row);
 }
 

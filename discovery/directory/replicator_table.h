@@ -56,7 +56,7 @@ class ReplicatorTable {
   void prefetch(std::uint32_t row) const {
     if (row >= kRowsMax) return;
     Row const* const chunk = chunks_[row / kChunkRows].load(std::memory_order_relaxed);
-    __builtin_prefetch(chunk + row % kChunkRows);
+    if (chunk != nullptr) __builtin_prefetch(chunk + row % kChunkRows);
   }
   /// Its row, made if there is none. Returns: nothing when the table is full (compact() may help).
   std::optional<std::uint32_t> row_of(PublicKey const& id);
