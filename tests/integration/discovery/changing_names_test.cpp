@@ -26,12 +26,12 @@ char const* const kMetadata = "169.254.169.254";
 class ChangingNames : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = std::make_unique<TemporaryFolder>();
-    entered_ = enter_lab(kGood, folder_->path());
+    shared_folder = std::make_unique<TemporaryFolder>();
+    is_in_lab = enter_lab(kGood, shared_folder->path());
   }
-  static void TearDownTestSuite() { folder_.reset(); }
+  static void TearDownTestSuite() { shared_folder.reset(); }
   void SetUp() override {
-    if (!entered_) GTEST_SKIP() << "no namespaces here";
+    if (!is_in_lab) GTEST_SKIP() << "no namespaces here";
     names = std::make_unique<NameServer>();
     service = std::make_unique<Discovery>(std::vector<std::string>{
         "--self-test", "on", "--probe-allow", std::string(kGood) + "/32", "--registration-token",
@@ -41,7 +41,7 @@ class ChangingNames : public testing::Test {
     trap = std::make_unique<LabNode>(node.keys, kInside, good->port());
   }
   std::string token_file() {
-    std::string const path = folder_->path() + "/tokens";
+    std::string const path = shared_folder->path() + "/tokens";
     std::ofstream(path) << "word\n";
     return path;
   }
@@ -63,11 +63,11 @@ class ChangingNames : public testing::Test {
   std::unique_ptr<LabNode> trap;
 
  private:
-  static std::unique_ptr<TemporaryFolder> folder_;
-  static bool entered_;
+  static std::unique_ptr<TemporaryFolder> shared_folder;
+  static bool is_in_lab;
 };
-std::unique_ptr<TemporaryFolder> ChangingNames::folder_;
-bool ChangingNames::entered_ = false;
+std::unique_ptr<TemporaryFolder> ChangingNames::shared_folder;
+bool ChangingNames::is_in_lab = false;
 
 TEST_F(ChangingNames, TheAddressThatWasCheckedIsTheOneThatIsDialled) {
   names->answer({{kGood}, {kInside}});

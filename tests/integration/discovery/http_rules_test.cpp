@@ -25,23 +25,23 @@ double metric_of(Discovery const& at, std::string const& name) {
 class HttpRules : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    service_ = new Discovery({"--rate-limit", "off", "--loops", "1"});
+    shared_service = new Discovery({"--rate-limit", "off", "--loops", "1"});
     Node const node(1);
-    ASSERT_EQ(node.register_at(*service_)->status, 200);
-    ASSERT_EQ(node.list_project(*service_, kProject)->status, 200);
+    ASSERT_EQ(node.register_at(*shared_service)->status, 200);
+    ASSERT_EQ(node.list_project(*shared_service, kProject)->status, 200);
   }
   static void TearDownTestSuite() {
-    delete service_;
-    service_ = nullptr;
+    delete shared_service;
+    shared_service = nullptr;
   }
-  static int port() { return service_->port; }
-  static Discovery& service() { return *service_; }
+  static int port() { return shared_service->port; }
+  static Discovery& service() { return *shared_service; }
   static std::string look_up() { return sync_path(kProject); }
 
  private:
-  static Discovery* service_;
+  static Discovery* shared_service;
 };
-Discovery* HttpRules::service_ = nullptr;
+Discovery* HttpRules::shared_service = nullptr;
 
 TEST_F(HttpRules, TlsAgreesOnHttp11AndSaysWhenThatCannotBe) {
   EXPECT_EQ(WireClient(port(), {.alpn = "\x08http/1.1"}).alpn(), "http/1.1");
@@ -161,7 +161,7 @@ std::vector<Case> framing_cases() {
       {"bare LF", "GET / HTTP/1.1\nHost: a\n\n" + smuggled, 400, true},
       {"bare CR", "GET / HTTP/1.1\r\nHost: a\r\nX: a\rContent-Length: 2\r\n\r\n" + smuggled, 400,
        true},
-      {"NUL", std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 34) + smuggled, 400, true},
+      {"NUL", std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 33) + smuggled, 400, true},
       {"a body for GET", request("GET /", "Content-Length: 5\r\n") + "GET /", 413, true},
       {"no body for GET", request("GET /", "Content-Length: 0\r\n"), 200, false},
       {"an empty line before", "\r\n\r\n" + request("GET /"), 200, false},
