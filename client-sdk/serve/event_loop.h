@@ -63,7 +63,7 @@ class EventLoop {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kTick{20};
-  static constexpr std::chrono::milliseconds kGatherTime{2 * kTick};
+  static constexpr std::chrono::milliseconds kGatherTime{5 * kTick};
   static constexpr std::size_t kGatheredMax = 64;
 
   /// `listener`: owned from here on.

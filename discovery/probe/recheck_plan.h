@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -100,7 +100,7 @@ class RecheckPlan {
   std::string const own_;
   std::vector<std::string> instances_;
   std::size_t expected_ = 0;
-  std::map<PublicKey, Node> nodes_;
+  std::unordered_map<PublicKey, Node> nodes_;
   std::set<std::pair<Instant, PublicKey>> schedule_;
   std::deque<std::pair<Instant, bool>>
       recent_;  ///< Tests of nodes that passed before: when, passed.
