@@ -325,7 +325,8 @@ EventLoop::Next EventLoop::run_in_hand(Session& session) {
 
 /// Gives them to one worker, and takes the answers back in one message. Returns: false if there are too many.
 bool EventLoop::submit(std::vector<Errand> errands) {
-  return shared_.workers.submit([this, errands = std::move(errands)] {
+  std::size_t const count = errands.size();
+  auto job = [this, errands = std::move(errands)] {
     std::vector<ExchangeRequest> requests;
     requests.reserve(errands.size());
     for (Errand const& each : errands)
@@ -338,7 +339,8 @@ bool EventLoop::submit(std::vector<Errand> errands) {
       for (std::size_t i = 0; i < ids.size(); ++i)
         loop.on_worked(ids[i], std::move((*outcomes)[i]));
     });
-  });
+  };
+  return shared_.workers.submit(std::move(job), count);
 }
 
 /// Those gathered, when it is time. The first after a quiet while does not wait for others.

@@ -13,10 +13,11 @@ void WorkerPool::start(std::size_t worker_count, std::size_t queued_max) {
   for (std::size_t i = 0; i < worker_count; ++i) workers_.emplace_back([this] { run(); });
 }
 
-bool WorkerPool::submit(Job job) {
+bool WorkerPool::submit(Job job, std::size_t requests) {
   MutexLock const lock(mutex_);
-  if (stopped_ || queue_.size() >= queued_max_) return false;
-  queue_.push_back(std::move(job));
+  if (stopped_ || queued_ >= queued_max_) return false;
+  queue_.push_back({std::move(job), requests});
+  queued_ += requests;
   work_.notify_one();
   return true;
 }
@@ -26,6 +27,7 @@ void WorkerPool::stop() {
     MutexLock const lock(mutex_);
     stopped_ = true;
     queue_.clear();
+    queued_ = 0;
     work_.notify_all();
   }
   for (std::thread& worker : workers_) worker.join();
@@ -39,7 +41,8 @@ void WorkerPool::run() {
       MutexLock const lock(mutex_);
       while (queue_.empty() && !stopped_) work_.wait(mutex_);
       if (stopped_) return;
-      job = std::move(queue_.front());
+      job = std::move(queue_.front().job);
+      queued_ -= queue_.front().requests;
       queue_.pop_front();
     }
     job();

@@ -25,8 +25,9 @@ class WorkerPool {
 
   /// Requires: not started yet.
   void start(std::size_t worker_count, std::size_t queued_max);
-  /// Returns: false if the queue is full or the pool is stopped; `job` is then not run. A job must not throw.
-  bool submit(Job job);
+  /// `requests`: how many of queued_max it counts for. A job must not throw.
+  /// Returns: false if the queue is full or the pool is stopped; `job` is then not run.
+  bool submit(Job job, std::size_t requests = 1);
   /// Drops what is queued, waits for what is being done. Idempotent.
   void stop();
 
@@ -36,7 +37,12 @@ class WorkerPool {
   std::vector<std::thread> workers_;
   Mutex mutex_;
   CondVar work_;
-  std::deque<Job> queue_ HOLDFAST_GUARDED_BY(mutex_);
+  struct Queued {
+    Job job;
+    std::size_t requests = 1;
+  };
+  std::deque<Queued> queue_ HOLDFAST_GUARDED_BY(mutex_);
+  std::size_t queued_ HOLDFAST_GUARDED_BY(mutex_) = 0;  ///< Requests in the queue.
   std::size_t queued_max_ HOLDFAST_GUARDED_BY(mutex_) = 0;
   bool stopped_ HOLDFAST_GUARDED_BY(mutex_) = true;
 };
