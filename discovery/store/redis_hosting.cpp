@@ -12,7 +12,6 @@ namespace {
 
 using registration::ProjectListing;
 
-constexpr std::size_t kFirstResult = 2;
 constexpr std::size_t kRoomKeysMax = 16;  // Full sets looked through for left overs in one call.
 
 }  // namespace

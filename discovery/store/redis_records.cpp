@@ -12,7 +12,6 @@ namespace {
 
 using registration::ReplicatorState;
 
-constexpr std::size_t kFirstResult = 2;  // Behind time and status.
 constexpr std::size_t kReadCommands = 3;
 
 ReplicatorState state_of(std::string_view digit) {

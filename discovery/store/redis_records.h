@@ -75,6 +75,7 @@ class RedisRecords final : public RecordStore {
   /// `sent_at`: which argument the pool fills with the time of sending; the first is 1. 0: none.
   static RoutedCommand script(Script script, Words keys, Words arguments, std::size_t sent_at);
   static RoutedCommand plain(std::string_view key, Words words);
+  static constexpr std::size_t kFirstResult = 2;  ///< Of a script, behind now and status.
   /// Runs one script. Returns: [now, status, …]. Errors: Unavailable (also for "late").
   Result<RedisReply> run(RoutedCommand command, Deadline deadline);
   /// What run() does with the reply to a script on `slot`.

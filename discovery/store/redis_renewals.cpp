@@ -12,7 +12,6 @@ namespace {
 
 using registration::ReplicatorState;
 
-constexpr std::size_t kFirstResult = 2;  // Behind time and status.
 constexpr std::size_t kSecretTagBytes = 8;
 
 Unexpected spend_problem(std::string const& status) {

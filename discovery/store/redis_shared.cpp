@@ -10,7 +10,6 @@ namespace holdfast::discovery {
 
 namespace {
 
-constexpr std::size_t kFirstResult = 2;
 constexpr std::size_t kEndBytes = 6;
 
 std::string kind_digit(SharedKind kind) { return digits(static_cast<std::uint64_t>(kind)); }

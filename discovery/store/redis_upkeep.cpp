@@ -11,7 +11,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kFirstResult = 2;
 constexpr Duration kBreath{10};  // Between two steps of a walk, so that others get their turn.
 
 }  // namespace
