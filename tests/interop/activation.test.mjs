@@ -7,35 +7,16 @@ import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { lookup } from '../../client-sdk/js/index.js';
 import { App, hashOwn, readAll, uploaded, write } from './support/apps.mjs';
+import { ask, metric } from './support/ask.mjs';
 import { discoveryArgs, startDiscovery, startRedis, startReplicator } from './support/programs.mjs';
 import { temporaryFolder, until } from './support/wait.mjs';
 
 const kOpen = ['--new-keys', 'open', '--rate-limit', 'off'];
 const kVolunteer = ['--accept', 'assigned'];
 
-/** GET without checking the certificate (that is tested elsewhere). Returns { status, headers, body }. */
-function ask(service, target, agent) {
-  return new Promise((resolve, reject) => {
-    const request = https.get(`${service.url}${target}`, { agent, rejectUnauthorized: false }, (response) => {
-      const parts = [];
-      response.on('data', (part) => parts.push(part));
-      response.on('end', () => {
-        const text = Buffer.concat(parts).toString();
-        resolve({ status: response.statusCode, headers: response.headers, body: text === '' ? null : JSON.parse(text) });
-      });
-    });
-    request.on('error', reject);
-  });
-}
-
+/** The look-up of a discovery key. */
 function sync(service, key, agent, query = '') {
   return ask(service, `/project/${key.toString('hex')}/sync${query}`, agent);
-}
-
-async function metric(service, name) {
-  const text = await (await fetch(`http://127.0.0.1:${service.ports.admin}/metrics`)).text();
-  const values = [...text.matchAll(new RegExp(`^${name}(?:{[^}]*})? ([0-9.e+]+)$`, 'gm'))].map((match) => Number(match[1]));
-  return values.reduce((sum, value) => sum + value, 0);
 }
 
 /** Waits until the service lists this many nodes that take assignments. */

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,17 +15,6 @@ namespace holdfast::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// Asks again until `condition` holds. Returns: false after ten seconds.
-template <typename Condition>
-bool eventually(Condition condition) {
-  auto const end = std::chrono::steady_clock::now() + 10s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(20ms);
-  }
-  return true;
-}
 
 std::size_t count_of(std::string const& what, std::string const& in) {
   std::size_t count = 0;
@@ -73,7 +61,7 @@ class CertificateReload : public testing::Test {
   void expect_kept(std::string const& reason, int times) {
     std::size_t const before = count_of("stays as it was", discovery_->process.errors());
     discovery_->process.signal(SIGHUP);
-    EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(within(10s, [&] {
       return count_of("stays as it was", discovery_->process.errors()) > before;
     })) << reason;
     EXPECT_NE(discovery_->process.errors().find(reason), std::string::npos)
@@ -95,8 +83,8 @@ TEST_F(CertificateReload, AHangUpGivesNewConnectionsTheNewOneAndOldOnesGoOn) {
   put(second_);
   discovery_->process.signal(SIGHUP);
   // Connections go to either loop: each must have it.
-  ASSERT_TRUE(eventually([&] { return shown() == second_.pin; }));
-  ASSERT_TRUE(eventually([&] { return counted("used", 1); }));
+  ASSERT_TRUE(within(10s, [&] { return shown() == second_.pin; }));
+  ASSERT_TRUE(within(10s, [&] { return counted("used", 1); }));
   for (int i = 0; i < 20; ++i) EXPECT_EQ(shown(), second_.pin);
   ASSERT_TRUE(old.send(get_request("/")));
   EXPECT_EQ(status_of(old.answer()), 200);
@@ -104,9 +92,10 @@ TEST_F(CertificateReload, AHangUpGivesNewConnectionsTheNewOneAndOldOnesGoOn) {
 
 TEST_F(CertificateReload, ChangedFilesAreNoticedWithoutASignal) {
   put(second_);
-  EXPECT_TRUE(eventually([&] { return shown() == second_.pin; }));
-  EXPECT_TRUE(eventually(
-      [&] { return count_of("the certificate has changed", discovery_->process.errors()) == 1; }));
+  EXPECT_TRUE(within(10s, [&] { return shown() == second_.pin; }));
+  EXPECT_TRUE(within(10s, [&] {
+    return count_of("the certificate has changed", discovery_->process.errors()) == 1;
+  }));
 }
 
 TEST_F(CertificateReload, WhatCannotBeUsedLeavesTheOldOneAndIsSaid) {
@@ -122,7 +111,7 @@ TEST_F(CertificateReload, WhatCannotBeUsedLeavesTheOldOneAndIsSaid) {
   expect_kept("needs no passphrase", 4);
   replace(live("key"), second_.key_path);
   discovery_->process.signal(SIGHUP);
-  EXPECT_TRUE(eventually([&] { return shown() == second_.pin; }));
+  EXPECT_TRUE(within(10s, [&] { return shown() == second_.pin; }));
   EXPECT_TRUE(counted("used", 1));
 }
 
@@ -133,7 +122,7 @@ TEST_F(CertificateReload, ATicketFromBeforeStillResumes) {
   TlsSession const ticket = before.take_session();
   put(second_);
   discovery_->process.signal(SIGHUP);
-  ASSERT_TRUE(eventually([&] { return shown() == second_.pin; }));
+  ASSERT_TRUE(within(10s, [&] { return shown() == second_.pin; }));
   WireClient after(discovery_->port, {.version = TLS1_3_VERSION, .session = ticket.get()});
   EXPECT_TRUE(after.ok() && after.resumed());
 }

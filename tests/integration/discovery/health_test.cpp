@@ -17,16 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-template <typename Condition>
-bool within(std::chrono::seconds at_most, Condition condition) {
-  auto const end = Clock::now() + at_most;
-  while (!condition()) {
-    if (Clock::now() > end) return false;
-    std::this_thread::sleep_for(20ms);
-  }
-  return true;
-}
-
 /// A node that listens, and one project of its own.
 struct Member {
   explicit Member(int number)

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <httplib.h>
@@ -137,6 +138,17 @@ class Node {
 std::string sync_path(CoreKey const& project);
 CoreKey project_key(Byte number);
 std::string problem_of(httplib::Result const& answer);
+/// Asks again, every `pause`, until `condition` holds. Returns: false when `at_most` is over before.
+template <typename Condition>
+bool within(std::chrono::milliseconds at_most, Condition condition,
+            std::chrono::milliseconds pause = std::chrono::milliseconds(20)) {
+  auto const end = std::chrono::steady_clock::now() + at_most;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(pause);
+  }
+  return true;
+}
 /// Asks until the status is `status` or `at_most` is over. Returns: the last status; 0 without an answer.
 int status_within(std::chrono::milliseconds at_most, int status, httplib::Client& client,
                   std::string const& path);

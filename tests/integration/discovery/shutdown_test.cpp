@@ -1,3 +1,4 @@
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -49,14 +50,18 @@ TEST(Shutdown, UnderLoadNoLookUpFails) {
   Node const node(1);
   ASSERT_EQ(node.register_at(leaving)->status, 200);
   ASSERT_EQ(node.list_project(leaving, kProject)->status, 200);
-  ASSERT_EQ(staying.https().Get(sync_path(kProject).c_str())->status, 200);
+  for (Discovery const* const each : std::array<Discovery const*, 2>{&staying, &leaving}) {
+    TrustingClient client = each->https();
+    ASSERT_EQ(status_within(2s, 200, client, sync_path(kProject)), 200);
+  }
 
   std::atomic<int> port = leaving.port;
   std::atomic<bool> over = false;
   Tally tally;
   std::vector<std::thread> clients;
   for (int i = 0; i < 8; ++i) clients.emplace_back([&] { look_up(port, over, tally); });
-  while (tally.answered + tally.failed < 400) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(within(
+      30s, [&] { return tally.answered + tally.failed >= 400; }, 1ms));
   EXPECT_EQ(tally.asked_to_leave, 0);
 
   leaving.process.signal(SIGTERM);
@@ -74,7 +79,8 @@ TEST(Shutdown, UnderLoadNoLookUpFails) {
   port = staying.port;
   EXPECT_EQ(leaving.process.wait(10s), 0);
   int const afterwards = tally.answered;
-  while (tally.answered < afterwards + 400 && tally.failed == 0) std::this_thread::sleep_for(1ms);
+  EXPECT_TRUE(within(
+      30s, [&] { return tally.answered >= afterwards + 400 || tally.failed > 0; }, 1ms));
   over = true;
   for (std::thread& each : clients) each.join();
   EXPECT_EQ(tally.failed, 0) << "of " << tally.answered;
@@ -104,9 +110,10 @@ TEST(Shutdown, RequestsInHandAreAnswered) {
   ASSERT_TRUE(idle.send(get_request("/")));
   ASSERT_EQ(status_of(idle.answer()), 200);
   httplib::Client admin = discovery.admin();
-  while (admin.Get("/metrics")->body.find("holdfast_discovery_waiting_requests 1") ==
-         std::string::npos)
-    std::this_thread::sleep_for(10ms);
+  ASSERT_TRUE(within(10s, [&] {
+    httplib::Result const said = admin.Get("/metrics");
+    return said && said->body.find("holdfast_discovery_waiting_requests 1") != std::string::npos;
+  }));
 
   Clock::time_point const start = Clock::now();
   discovery.process.signal(SIGTERM);

@@ -2,10 +2,10 @@
 import https from 'node:https';
 import { discoveryKeyOf } from '../../../client-sdk/js/index.js';
 
-const agent = new https.Agent({ keepAlive: true, maxSockets: 64 });
+const kept = new https.Agent({ keepAlive: true, maxSockets: 64 });
 
 /** GET without checking the certificate (that is tested elsewhere). Returns { status, headers, body }. */
-export function ask(service, target) {
+export function ask(service, target, agent = kept) {
   return new Promise((resolve, reject) => {
     const request = https.get(`${service.url}${target}`, { agent, rejectUnauthorized: false }, (response) => {
       const parts = [];
