@@ -6,7 +6,6 @@
 #include <cstring>
 #include <span>
 
-#include "discovery/directory/prefetch.h"
 #include "registration/api.h"
 
 namespace holdfast::discovery {
@@ -112,14 +111,10 @@ void append_endpoint(std::string& out, HostingView const& lines, RankedLine cons
 /// A key that was not asked for lately waits for memory: let the waits for its replicators overlap.
 void prefetch(HostingView const& lines, ReplicatorTable const& table) {
   constexpr std::size_t kLinesMax = 4;
-  constexpr std::size_t kTextBytes = 192;  // Up to the region.
-  constexpr std::size_t kJsonBytes = 640;  // One address and the record.
   std::size_t const count = std::min(lines.size(), kLinesMax);
   for (std::size_t i = 1; i < count; ++i) table.prefetch(lines.row(i));
   for (std::size_t i = 0; i < count; ++i) {
-    Row const& row = table.at(lines.row(i));
-    prefetch_bytes(row.text.load(std::memory_order_relaxed), kTextBytes);
-    prefetch_bytes(row.json_hint.load(std::memory_order_relaxed), kJsonBytes);
+    table.prefetch_text(lines.row(i));
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kLinesMax = 4'096;  // Four times what a store keeps of one key.
 constexpr std::int64_t kSurveyAgainMs = 100;
 constexpr std::size_t kBlocksPerPiece = std::size_t{1} << 16;  // Pieces begin small and double.
-constexpr std::size_t kPooledBytesMax = 512;
+constexpr std::size_t kPooledBytesMax = 2'048;                 // Texts with an ordinary record.
 
 std::uint64_t random_word() {
   std::array<Byte, 8> raw{};
@@ -70,7 +70,8 @@ Directory::Directory(DirectoryOptions const& options, std::function<Instant()> c
       secret_{random_word(), random_word()},
       blocks_(
           {.max_blocks_per_chunk = kBlocksPerPiece, .largest_required_pool_block = kPooledBytesMax},
-          &pages_) {
+          &pages_),
+      table_(blocks_) {
   for (std::size_t i = 0; i < kShards; ++i) {
     shards_.push_back(std::make_unique<Shard>(options_.hosting_bytes_max / kShards,
                                               std::max(options_.misses / kShards, MissTable::kWays),
@@ -81,7 +82,7 @@ Directory::Directory(DirectoryOptions const& options, std::function<Instant()> c
 Directory::~Directory() = default;
 
 Directory::Shard& Directory::shard_of(DiscoveryKey const& key) const {
-  return *shards_[keyed_hash(key, secret_[0]) >> 58];
+  return *shards_[keyed_hash(key, secret_[0]) % kShards];
 }
 
 MissTable::Name Directory::name_of(DiscoveryKey const& key) const {
@@ -297,7 +298,7 @@ void Directory::forget_sets() {
 
 /// Look-ups read texts with their shard locked: once every shard was locked and let go, nobody reads an old one.
 void Directory::free_retired() {
-  std::vector<std::unique_ptr<RowText const>> const retired = table_.take_retired();
+  std::vector<RowTextPtr> const retired = table_.take_retired();
   if (retired.empty()) return;
   for (std::unique_ptr<Shard> const& shard : shards_) MutexLock const lock(shard->mutex);
 }

@@ -88,7 +88,7 @@ struct DirectoryCounters {
 ///  4. While the store is away, answers are what was known last, marked, their leases running down. Nothing new is
 ///     concluded from them: "unknown" is not answered from memory then.
 ///  5. Keys that nobody hosts are not kept, only a hash of them under a secret of this process.
-/// Thread-safe: 64 shards by key; a look-up locks one of them for less than a microsecond. `clock` is asked only for the
+/// Thread-safe: 16 shards by key; a look-up locks one of them for less than a microsecond. `clock` is asked only for the
 /// moment at which the store tells something.
 class Directory final : public StoreWatcher {
  public:
@@ -140,7 +140,8 @@ class Directory final : public StoreWatcher {
   void on_shared(SharedKind /*kind*/) override {}
 
  private:
-  static constexpr std::size_t kShards = 64;
+  /// Few, so that the slots of a large one are a huge page.
+  static constexpr std::size_t kShards = 16;
   struct Fetching {
     std::uint64_t number = 0;
     Instant begun;
@@ -175,9 +176,9 @@ class Directory final : public StoreWatcher {
   std::function<Instant()> const clock_;
   std::array<std::uint64_t, 2> secret_{};  ///< Of name_of().
   StoreClock clock_of_store_;
-  ReplicatorTable table_;
   HugePages pages_;
-  std::pmr::synchronized_pool_resource blocks_;  ///< Of the hosting sets of all shards.
+  std::pmr::synchronized_pool_resource blocks_;  ///< Hosting sets of all shards, and texts.
+  ReplicatorTable table_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<bool> is_loaded_{false};
   std::atomic<bool> is_guarded_{false};

@@ -27,7 +27,7 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
+std::uint32_t tag_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
 
 std::size_t block_bytes(std::size_t words) {
   return (words * 8 + kRoundBytes - 1) / kRoundBytes * kRoundBytes;
@@ -75,7 +75,7 @@ std::size_t HostingView::word_count() const {
 }
 
 HostingMap::HostingMap(std::size_t bytes_max, std::uint64_t seed, std::pmr::memory_resource& memory)
-    : bytes_max_(bytes_max), seed_(seed), memory_(memory), slots_(kSlotsAtFirst) {}
+    : bytes_max_(bytes_max), seed_(seed), memory_(memory), slots_(kSlotsAtFirst, &memory) {}
 
 HostingMap::KeyWords HostingMap::words_of(DiscoveryKey const& key) {
   KeyWords out{};
@@ -193,7 +193,7 @@ void HostingMap::remove_at(std::size_t at) {
   std::size_t const mask = slots_.size() - 1;
   for (std::size_t next = (at + 1) & mask; slots_[next].words != nullptr;
        next = (next + 1) & mask) {
-    std::size_t const home = hash_of(slots_[next].words) & mask;
+    std::size_t const home = home_of(slots_[next]);
     if (((next - home) & mask) < ((next - at) & mask)) continue;
     slots_[at] = slots_[next];
     slots_[next] = Slot{};
@@ -218,12 +218,12 @@ void HostingMap::grow() {
     while ((count_ + 1) * 8 > slots_.size() * 7) evict_one();
     return;
   }
-  std::vector<Slot> old(slots_.size() * 2);
+  std::pmr::vector<Slot> old(slots_.size() * 2, slots_.get_allocator());
   old.swap(slots_);
   std::size_t const mask = slots_.size() - 1;
   for (Slot const& slot : old) {
     if (slot.words == nullptr) continue;
-    std::size_t at = hash_of(slot.words) & mask;
+    std::size_t at = home_of(slot);
     while (slots_[at].words != nullptr) at = (at + 1) & mask;
     slots_[at] = slot;
   }
@@ -233,7 +233,7 @@ void HostingMap::clear() {
   for (Slot const& slot : slots_) {
     if (slot.words != nullptr) free_block(slot.words);
   }
-  slots_ = std::vector<Slot>(kSlotsAtFirst);
+  slots_ = std::pmr::vector<Slot>(kSlotsAtFirst, slots_.get_allocator());
   hand_ = 0;
 }
 

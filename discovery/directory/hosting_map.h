@@ -57,10 +57,11 @@ class HostingView {
 ///  1. Never more than bytes_max, slots and what a pool rounds blocks up to counted. What makes room is what was not asked for since
 ///     the hand of the clock passed last (CLOCK, a cheap LRU).
 ///  2. Slots are found by a hash keyed with `seed`. Why: whoever registers keys must not be able to pile them up.
+///  3. A slot keeps as much of the hash as its place depends on (of fewer than 2^32). Why: to move slots, no block is read.
 /// Not thread-safe. Cost: O(1); a full table grows at once.
 class HostingMap {
  public:
-  /// `memory`: for the blocks; outlives this.
+  /// `memory`: for slots and blocks; outlives this.
   HostingMap(std::size_t bytes_max, std::uint64_t seed, std::pmr::memory_resource& memory);
   ~HostingMap() { clear(); }
   HostingMap(HostingMap const&) = delete;
@@ -83,13 +84,14 @@ class HostingMap {
   static KeyWords words_of(DiscoveryKey const& key);
   struct Slot {
     std::uint64_t* words = nullptr;
-    std::uint32_t tag = 0;
+    std::uint32_t tag = 0;        ///< The low half of the hash.
     std::uint32_t first_row = 0;  ///< Of the lines.
   };
   std::uint64_t hash_of(std::uint64_t const* key_words) const;
   std::size_t position_of(DiscoveryKey const& key) const;
   void prefetch(std::uint64_t hash, ReplicatorTable const& table) const;
   std::size_t position_of(KeyWords const& key, std::uint64_t hash) const;
+  std::size_t home_of(Slot const& slot) const { return slot.tag & (slots_.size() - 1); }
   void remove_at(std::size_t at);
   void free_block(std::uint64_t* words);
   void evict_one();
@@ -98,7 +100,7 @@ class HostingMap {
   std::size_t const bytes_max_;
   std::uint64_t const seed_;
   std::pmr::memory_resource& memory_;
-  std::vector<Slot> slots_;
+  std::pmr::vector<Slot> slots_;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;  ///< Of the blocks.
   std::size_t hand_ = 0;

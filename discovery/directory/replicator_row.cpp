@@ -1,7 +1,10 @@
 #include "discovery/directory/replicator_row.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <new>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -18,8 +21,16 @@ using registration::AddressKind;
 
 constexpr std::int64_t kLeastLeftMs = 1'000;  // Less rounds down to nothing.
 
-/// Appends one address to `out.json`, unless nobody could dial it.
-void render(registration::Address const& address, std::string const& observed_host, RowText& out) {
+/// What a text says, before its size is known.
+struct Rendered {
+  std::string json;
+  std::size_t common_bytes = 0;
+  std::array<RowText::Address, registration::kAddressesMax> addresses{};
+  std::uint16_t address_count = 0;
+};
+
+/// Appends one address, unless nobody could dial it.
+void render(registration::Address const& address, std::string const& observed_host, Rendered& out) {
   std::string host = address.host.empty() ? observed_host : address.host;
   std::uint16_t port = address.port;
   if (address.kind == AddressKind::WebSocket) {
@@ -40,13 +51,25 @@ void render(registration::Address const& address, std::string const& observed_ho
     out.json += ",\"url\":";
     append_json_text(out.json, address.url);
   }
-  // A record is at most 4 KiB, so that all of it is far below 64 KiB.
-  HOLDFAST_CHECK(out.json.size() <= 0xffff);
   out.addresses[out.address_count++] = {
       .kind = address.kind,
       .begin = static_cast<std::uint16_t>(begin),
       .bytes = static_cast<std::uint16_t>(out.json.size() - begin),
       .where_bytes = static_cast<std::uint16_t>(where_bytes)};
+}
+
+Rendered render(registration::Record const& record, ReplicatorEntry const& entry) {
+  Rendered out;
+  out.json = ",\"replicator\":\"" + entry.id.hex() + "\",\"region\":";
+  append_json_text(out.json, record.region);
+  out.json += ",\"record\":\"" + registration::to_base64url(entry.signed_record) + '"';
+  out.common_bytes = out.json.size();
+  for (registration::Address const& address : record.addresses) {
+    render(address, entry.observed_host, out);
+  }
+  // A record is at most 4 KiB, so that all of it is far below 64 KiB.
+  HOLDFAST_CHECK(out.json.size() <= 0xffff);
+  return out;
 }
 
 }  // namespace
@@ -70,21 +93,28 @@ void append_json_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::unique_ptr<RowText const> RowText::make(ReplicatorEntry const& entry) {
+void RowTextFree::operator()(RowText const* text) const {
+  std::size_t const bytes = text->block_bytes();
+  text->~RowText();
+  memory->deallocate(const_cast<RowText*>(text), bytes, alignof(RowText));
+}
+
+RowTextPtr RowText::make(ReplicatorEntry const& entry, std::pmr::memory_resource& memory) {
   Result<registration::SignedRecord> const opened = registration::open_record(entry.signed_record);
   if (!opened || opened->record.id != entry.id) return nullptr;
   registration::Record const& record = opened->record;
-  auto out = std::make_unique<RowText>();
+  Rendered const rendered = render(record, entry);
+  void* const block = memory.allocate(sizeof(RowText) + rendered.json.size(), alignof(RowText));
+  auto* const out = new (block) RowText;
+  out->json_bytes = static_cast<std::uint32_t>(rendered.json.size());
+  RowTextPtr owner(out, {&memory});
+  std::memcpy(static_cast<Byte*>(block) + sizeof(RowText), rendered.json.data(),
+              rendered.json.size());
+  out->common_bytes = static_cast<std::uint16_t>(rendered.common_bytes);
+  out->addresses = rendered.addresses;
+  out->address_count = rendered.address_count;
   out->id = entry.id;
-  out->json = ",\"replicator\":\"" + entry.id.hex() + "\",\"region\":";
-  append_json_text(out->json, record.region);
-  out->json += ",\"record\":\"" + registration::to_base64url(entry.signed_record) + '"';
-  out->common_bytes = static_cast<std::uint16_t>(out->json.size());
-  for (registration::Address const& address : record.addresses) {
-    render(address, entry.observed_host, *out);
-  }
-  out->json.shrink_to_fit();
-  std::memcpy(&out->hash, blake2b({as_bytes(out->json)}).data(), sizeof out->hash);
+  std::memcpy(&out->hash, blake2b({as_bytes(rendered.json)}).data(), sizeof out->hash);
   out->weight = weight_of_capacity(record.capacity);
   out->capacity = record.capacity;
   out->region = record.region;
@@ -92,7 +122,7 @@ std::unique_ptr<RowText const> RowText::make(ReplicatorEntry const& entry) {
   out->accept = record.accept;
   out->record = entry.signed_record;
   out->observed_host = entry.observed_host;
-  return out;
+  return owner;
 }
 
 std::int64_t end_of(Row const& row, Judgement const& judgement) {

@@ -2,8 +2,10 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,23 +17,30 @@
 
 namespace holdfast::discovery {
 
-/// What answers say of a replicator, rendered once. Immutable.
+struct RowText;
+/// Gives a text back to where its memory is from.
+struct RowTextFree {
+  std::pmr::memory_resource* memory = nullptr;
+  void operator()(RowText const* text) const;
+};
+using RowTextPtr = std::unique_ptr<RowText const, RowTextFree>;
+
+/// What answers say of a replicator, rendered once. Immutable. One block of memory: this, and behind it what is rendered.
+/// Why: a look-up of a rare key waits for memory, and so waits once.
 struct alignas(64) RowText {
-  /// A part of `json`: "host":…,"port":…,"transport":… and, for ws, "url":…
+  /// A part of json(): "host":…,"port":…,"transport":… and, for ws, "url":…
   struct Address {
     registration::AddressKind kind = registration::AddressKind::Tcp;
     std::uint16_t begin = 0;
     std::uint16_t bytes = 0;
     std::uint16_t where_bytes = 0;  ///< How much of it is host and port.
   };
-  // What every look-up reads comes first, and all that is written is one block: a look-up of a rare key waits for memory
-  // and for nothing else.
+  // What every look-up reads comes first.
   std::uint64_t hash = 0;  ///< Of all that is rendered.
   std::uint64_t weight = kWeightDefault;
-  std::string json;
+  std::uint32_t json_bytes = 0;
+  std::uint16_t common_bytes = 0;
   std::uint16_t address_count = 0;
-  std::uint16_t common_bytes =
-      0;  ///< ,"replicator":…,"region":…,"record":… at the start of `json`.
   std::array<Address, registration::kAddressesMax> addresses{};
   std::string region;
   PublicKey id;
@@ -41,15 +50,19 @@ struct alignas(64) RowText {
   Bytes record;
   std::string observed_host;
 
-  std::string_view common() const { return std::string_view(json).substr(0, common_bytes); }
+  std::string_view json() const { return {reinterpret_cast<char const*>(this + 1), json_bytes}; }
+  /// ,"replicator":…,"region":…,"record":…
+  std::string_view common() const { return json().substr(0, common_bytes); }
   std::string_view of(Address const& address) const {
-    return std::string_view(json).substr(address.begin, address.bytes);
+    return json().substr(address.begin, address.bytes);
   }
   std::span<Address const> all_addresses() const { return {addresses.data(), address_count}; }
+  std::size_t block_bytes() const { return sizeof(RowText) + json_bytes; }
 
+  /// `memory`: outlives the text.
   /// Returns: null if the record cannot be opened or is not `entry.id`'s. Why checked: a store that was tampered with
   /// must not reach a client.
-  static std::unique_ptr<RowText const> make(ReplicatorEntry const& entry);
+  static RowTextPtr make(ReplicatorEntry const& entry, std::pmr::memory_resource& memory);
 };
 
 /// What a look-up judges a replicator by. Times are the store's, in Unix milliseconds. Everything that changes is atomic:
@@ -69,9 +82,8 @@ struct alignas(64) Row {
   std::atomic<std::uint64_t> generation{0};
   std::atomic<std::uint32_t> flags{0};
   std::atomic<std::uint32_t> load_permille{0};
-  std::uint64_t seed = 0;  ///< seed_of(id); does not change.
-  /// Where text->json is, for fetching it ahead of its use only.
-  std::atomic<char const*> json_hint{nullptr};
+  std::uint64_t seed = 0;                    ///< seed_of(id); does not change.
+  std::atomic<std::uint32_t> text_bytes{0};  ///< For fetching the text ahead of its use only.
 };
 
 /// How the present moment is judged, the same for all rows.

@@ -57,7 +57,7 @@ ReplicatorTable::~ReplicatorTable() {
     std::unique_ptr<Row[]> const rows(chunk.load());
     if (rows == nullptr) continue;
     for (std::size_t i = 0; i < kChunkRows; ++i) {
-      std::unique_ptr<RowText const> const text(rows[i].text.load());
+      RowTextPtr const text(rows[i].text.load(), {&memory_});
     }
   }
 }
@@ -101,12 +101,13 @@ void ReplicatorTable::set_flag(Row& row, Row::Flag flag, bool on) {
   }
 }
 
-void ReplicatorTable::set_text(Row& row, std::unique_ptr<RowText const> text) {
+void ReplicatorTable::set_text(Row& row, RowTextPtr text) {
   if (text != nullptr) {
     ++borne_;
-    row.json_hint.store(text->json.data(), std::memory_order_relaxed);
+    row.text_bytes.store(static_cast<std::uint32_t>(text->block_bytes()),
+                         std::memory_order_relaxed);
   }
-  std::unique_ptr<RowText const> old(row.text.exchange(text.release(), std::memory_order_acq_rel));
+  RowTextPtr old(row.text.exchange(text.release(), std::memory_order_acq_rel), {&memory_});
   if (old == nullptr) return;
   --borne_;
   retired_.push_back(std::move(old));
@@ -132,7 +133,7 @@ void ReplicatorTable::write(ReplicatorEntry const& entry, std::int64_t now_ms) {
   RowText const* const text = row.text.load(std::memory_order_relaxed);
   bool const is_same = text != nullptr && text->record == entry.signed_record &&
                        text->observed_host == entry.observed_host;
-  if (!is_same) set_text(row, RowText::make(entry));
+  if (!is_same) set_text(row, RowText::make(entry, memory_));
   named->projects = std::max(entry.projects, is_same ? named->projects : 0);
   row.lease_end_ms.store(end_of_lease(entry.lease_left, now_ms), std::memory_order_relaxed);
   row.last_pass_ms.store(static_cast<std::int64_t>(entry.health.last_pass_unix_ms),
@@ -207,7 +208,7 @@ void ReplicatorTable::compact() {
   }
 }
 
-std::vector<std::unique_ptr<RowText const>> ReplicatorTable::take_retired() {
+std::vector<RowTextPtr> ReplicatorTable::take_retired() {
   MutexLock const lock(mutex_);
   return std::exchange(retired_, {});
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "base/time.h"
+#include "discovery/directory/prefetch.h"
 #include "discovery/directory/replicator_row.h"
 #include "discovery/registry/placement.h"
 #include "discovery/registry/record_store.h"
@@ -36,14 +38,15 @@ struct ReplicatorCounts {
 ///     its replicator is gone and when it was never seen: hosting sets may name who is not in the table (yet).
 ///  2. Texts that were replaced are kept until take_retired(): whoever calls it sees to it that nobody reads them any more.
 ///  3. is_busy has hysteresis: on above 3/2 of the mean load and half full, off below 5/4 of it.
-/// Thread-safe. Memory: bounded by rows_max and what records may hold.
+/// Thread-safe. Memory: bounded by kRowsMax and what records may hold.
 class ReplicatorTable {
  public:
   static constexpr std::size_t kChunkRows = 256;
   static constexpr std::size_t kChunks = 1'024;
   static constexpr std::size_t kRowsMax = kChunkRows * kChunks;
 
-  ReplicatorTable() = default;
+  /// `memory`: for the texts; outlives this.
+  explicit ReplicatorTable(std::pmr::memory_resource& memory) : memory_(memory) {}
   ~ReplicatorTable();
   ReplicatorTable(ReplicatorTable const&) = delete;
   ReplicatorTable& operator=(ReplicatorTable const&) = delete;
@@ -58,6 +61,12 @@ class ReplicatorTable {
     Row const* const chunk = chunks_[row / kChunkRows].load(std::memory_order_relaxed);
     if (chunk != nullptr) __builtin_prefetch(chunk + row % kChunkRows);
   }
+  /// The same for its text; that reads the row. Requires: as at().
+  void prefetch_text(std::uint32_t row) const {
+    Row const& at_row = at(row);
+    prefetch_bytes(at_row.text.load(std::memory_order_relaxed),
+                   at_row.text_bytes.load(std::memory_order_relaxed));
+  }
   /// Its row, made if there is none. Returns: nothing when the table is full (compact() may help).
   std::optional<std::uint32_t> row_of(PublicKey const& id);
 
@@ -71,7 +80,7 @@ class ReplicatorTable {
   /// Frees the rows that nobody bears. Requires: nobody keeps row numbers from before.
   void compact();
   bool wants_compaction() const;
-  std::vector<std::unique_ptr<RowText const>> take_retired();
+  std::vector<RowTextPtr> take_retired();
 
   /// Recomputes mean load, busy marks and whether there is panic.
   ReplicatorCounts survey(Judgement const& judgement);
@@ -98,9 +107,10 @@ class ReplicatorTable {
   Named* name(PublicKey const& id) HOLDFAST_REQUIRES(mutex_);
   void write(ReplicatorEntry const& entry, std::int64_t now_ms) HOLDFAST_REQUIRES(mutex_);
   void write_load(Named& named, registration::LoadFigures const& load) HOLDFAST_REQUIRES(mutex_);
-  void set_text(Row& row, std::unique_ptr<RowText const> text) HOLDFAST_REQUIRES(mutex_);
+  void set_text(Row& row, RowTextPtr text) HOLDFAST_REQUIRES(mutex_);
   static void set_flag(Row& row, Row::Flag flag, bool on);
 
+  std::pmr::memory_resource& memory_;
   std::array<std::atomic<Row*>, kChunks> chunks_{};
   std::atomic<bool> is_panic_{false};
 
@@ -109,7 +119,7 @@ class ReplicatorTable {
   std::vector<std::uint32_t> free_rows_ HOLDFAST_GUARDED_BY(mutex_);
   std::uint32_t rows_made_ HOLDFAST_GUARDED_BY(mutex_) = 0;
   std::size_t borne_ HOLDFAST_GUARDED_BY(mutex_) = 0;  ///< Rows with a text.
-  std::vector<std::unique_ptr<RowText const>> retired_ HOLDFAST_GUARDED_BY(mutex_);
+  std::vector<RowTextPtr> retired_ HOLDFAST_GUARDED_BY(mutex_);
   std::shared_ptr<std::vector<Candidate> const> candidates_ HOLDFAST_GUARDED_BY(mutex_);
   std::int64_t candidates_made_ms_ HOLDFAST_GUARDED_BY(mutex_) = 0;
   bool are_candidates_old_ HOLDFAST_GUARDED_BY(mutex_) = true;

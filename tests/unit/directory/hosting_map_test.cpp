@@ -10,7 +10,7 @@
 namespace holdfast::discovery {
 namespace {
 
-ReplicatorTable const kNoRows;
+ReplicatorTable const kNoRows(*std::pmr::new_delete_resource());
 
 DiscoveryKey key_of(std::uint64_t number) {
   SeededRng rng(number);
