@@ -220,8 +220,9 @@ ReplicatorCounts ReplicatorTable::survey(Judgement const& judgement) {
   Judgement strict = judgement;
   strict.is_panic = false;
   std::vector<Row*> alive;
-  for (auto const& [id, named] : names_) {
-    Row& row = row_at(named.row);
+  // By row, not by name: they lie one behind the other, and this is done every second.
+  for (std::uint32_t i = 0; i < rows_made_; ++i) {
+    Row& row = row_at(i);
     if (row.text.load(std::memory_order_relaxed) == nullptr) continue;
     Verdict const standing = standing_of(row, strict);
     count(standing, counts);
