@@ -34,7 +34,8 @@ TEST(DiscoveryOnRedis, TwoInstancesAreOneService) {
   EXPECT_EQ(problem_of(node.send(one, "POST", "/renew", "{}", nonce)), "bad-nonce")
       << "spent at the other instance";
   EXPECT_EQ(node.send(two, "DELETE", "", "")->status, 204);
-  EXPECT_TRUE(within(2s, [&] { return one.https().Get(sync_path(kProject).c_str())->status != 200; }));
+  EXPECT_TRUE(
+      within(2s, [&] { return one.https().Get(sync_path(kProject).c_str())->status != 200; }));
 }
 
 TEST(DiscoveryOnRedis, AfterAFlushANodeIsToldAndComesBack) {
