@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -44,6 +45,8 @@ class ReplicatorTable {
   static constexpr std::size_t kChunkRows = 256;
   static constexpr std::size_t kChunks = 1'024;
   static constexpr std::size_t kRowsMax = kChunkRows * kChunks;
+  /// Who registers a long record must not make look-ups fetch all of it.
+  static constexpr std::size_t kTextAheadBytesMax = 1'024;
 
   /// `memory`: for the texts; outlives this.
   explicit ReplicatorTable(std::pmr::memory_resource& memory) : memory_(memory) {}
@@ -61,11 +64,11 @@ class ReplicatorTable {
     Row const* const chunk = chunks_[row / kChunkRows].load(std::memory_order_relaxed);
     if (chunk != nullptr) __builtin_prefetch(chunk + row % kChunkRows);
   }
-  /// The same for its text; that reads the row. Requires: as at().
+  /// The same for its text, as far as an ordinary one goes; that reads the row. Requires: as at().
   void prefetch_text(std::uint32_t row) const {
-    Row const& at_row = at(row);
-    prefetch_bytes(at_row.text.load(std::memory_order_relaxed),
-                   at_row.text_bytes.load(std::memory_order_relaxed));
+    Row const& named = at(row);
+    std::size_t const bytes = named.text_bytes.load(std::memory_order_relaxed);
+    prefetch_bytes(named.text.load(std::memory_order_relaxed), std::min(bytes, kTextAheadBytesMax));
   }
   /// Its row, made if there is none. Returns: nothing when the table is full (compact() may help).
   std::optional<std::uint32_t> row_of(PublicKey const& id);
