@@ -225,7 +225,7 @@ class RecordStore {
 
   /// For each: uses up the nonce, grants a lease from now, and keeps state and load. In order, each
   /// whatever becomes of the others; one round trip for all that are on one server.
-  /// Returns: as many results, in the same order.
+  /// Returns: as many results, in the same order; without signed_record and observed_host, which are as they were.
   /// Errors of each: Denied (as of spend_nonce; nothing else changed), NotFound (no live lease).
   virtual std::vector<Result<ReplicatorEntry>> renew_all(std::vector<Renewal> const& renewals) = 0;
   Result<ReplicatorEntry> renew(PublicKey const& id, registration::RenewRequest const& request,

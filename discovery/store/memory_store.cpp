@@ -236,7 +236,10 @@ Result<ReplicatorEntry> MemoryStore::renew_one(Renewal const& renewal, std::uint
   if (watcher_ != nullptr) {
     watcher_->on_renewed(renewal.id, kept->state, kept->load, options_.lease, now);
   }
-  return entry_of(renewal.id, *kept, now);
+  ReplicatorEntry out = entry_of(renewal.id, *kept, now);
+  out.signed_record.clear();
+  out.observed_host.clear();
+  return out;
 }
 
 Result<void> MemoryStore::set_health(PublicKey const& id, Health const& health) {

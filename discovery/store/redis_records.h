@@ -94,7 +94,9 @@ class RedisRecords final : public RecordStore {
   RoutedCommand enter_command(PublicKey const& id) const;
   Result<void> take_entered(Result<RedisReply> const& reply);
   Result<void> enter(PublicKey const& id, Deadline deadline);
-  RoutedCommand renew_command(Renewal const& renewal) const;
+  /// One script call for all of `renewals` that `which` names.
+  RoutedCommand renew_command(std::vector<Renewal> const& renewals,
+                              std::vector<std::size_t> const& which) const;
   Result<ReplicatorEntry> take_renewed(Renewal const& renewal, RedisReply const& reply);
   /// Those of one server; `out` is as long as `renewals`.
   void renew_some(std::vector<Renewal> const& renewals, std::vector<std::size_t> const& which,

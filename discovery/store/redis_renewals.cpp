@@ -48,22 +48,31 @@ Result<void> RedisRecords::spend_nonce(PublicKey const& id, NonceUse const& nonc
   return {};
 }
 
-RoutedCommand RedisRecords::renew_command(Renewal const& renewal) const {
-  ReplicatorKeys const keys(renewal.id);
-  std::optional<NonceUse> const& nonce = renewal.nonce;
-  return script(Script::Renew, {keys.record, keys.index, keys.nonces},
-                {channel_, "", raw(renewal.id.view()),
-                 renewal.request.state == ReplicatorState::Draining ? "1" : "0",
-                 encode_load(renewal.request.load), digits(options_.lease),
-                 nonce ? tag_of(nonce->secret) : "", nonce ? nonce->name : "",
-                 nonce ? digits(nonce->life) : ""},
-                2);
+RoutedCommand RedisRecords::renew_command(std::vector<Renewal> const& renewals,
+                                          std::vector<std::size_t> const& which) const {
+  Words words;
+  Words arguments = {channel_, "", digits(options_.lease)};
+  for (std::size_t const i : which) {
+    Renewal const& renewal = renewals[i];
+    ReplicatorKeys keys(renewal.id);
+    for (std::string* const key : {&keys.record, &keys.index, &keys.nonces})
+      words.push_back(std::move(*key));
+    std::optional<NonceUse> const& nonce = renewal.nonce;
+    arguments.push_back(raw(renewal.id.view()));
+    arguments.emplace_back(renewal.request.state == ReplicatorState::Draining ? "1" : "0");
+    arguments.push_back(encode_load(renewal.request.load));
+    arguments.push_back(nonce ? tag_of(nonce->secret) : "");
+    arguments.push_back(nonce ? nonce->name : "");
+    arguments.push_back(nonce ? digits(nonce->life) : "");
+  }
+  return script(Script::Renew, std::move(words), std::move(arguments), 2);
 }
 
 Result<ReplicatorEntry> RedisRecords::take_renewed(Renewal const& renewal,
                                                    RedisReply const& reply) {
-  std::string const& status = reply.at(1).text;
+  std::string const& status = reply.at(0).text;
   if (status == "none") return Unexpected(ErrorCode::NotFound, "no lease");
+  if (status == "failed") return Unexpected(ErrorCode::Unavailable, "Redis: cannot read a record");
   if (status != "ok") {
     if (status == "other") forget_secret();
     return spend_problem(status);
@@ -73,11 +82,9 @@ Result<ReplicatorEntry> RedisRecords::take_renewed(Renewal const& renewal,
   out.state = renewal.request.state;
   out.load = renewal.request.load;
   out.lease_left = options_.lease;
-  out.projects = reply.at(kFirstResult).number();
-  out.signed_record = to_bytes(as_bytes(reply.at(kFirstResult + 1).text));
-  out.observed_host = reply.at(kFirstResult + 2).text;
-  out.health = decode_health(reply.at(kFirstResult + 3).text);
-  out.generation = reply.at(kFirstResult + 4).number();
+  out.projects = reply.at(1).number();
+  out.health = decode_health(reply.at(2).text);
+  out.generation = reply.at(3).number();
   return out;
 }
 
@@ -96,22 +103,28 @@ std::vector<Result<ReplicatorEntry>> RedisRecords::renew_all(std::vector<Renewal
   return out;
 }
 
+/// One script call where all may be in one; in a cluster each is in a slot of its own.
 void RedisRecords::renew_some(std::vector<Renewal> const& renewals,
                               std::vector<std::size_t> const& which,
                               std::vector<Result<ReplicatorEntry>>& out) {
+  std::vector<std::vector<std::size_t>> calls;
+  if (servers_->is_one()) calls.push_back(which);
+  for (std::size_t const i : which) {
+    if (!servers_->is_one()) calls.push_back({i});
+  }
   std::vector<RoutedCommand> commands;
-  commands.reserve(which.size());
-  for (std::size_t const i : which) commands.push_back(renew_command(renewals[i]));
+  commands.reserve(calls.size());
+  for (std::vector<std::size_t> const& each : calls)
+    commands.push_back(renew_command(renewals, each));
   Result<std::vector<RedisReply>> replies = servers_->call(commands, deadline());
-  for (std::size_t at = 0; at < which.size(); ++at) {
-    Result<ReplicatorEntry>& result = out[which[at]];
-    if (!replies) {
-      result = Unexpected(replies.error());
-      continue;
+  for (std::size_t at = 0; at < calls.size(); ++at) {
+    Result<RedisReply> const reply = replies ? take(std::move((*replies)[at]), commands[at].slot)
+                                             : Result<RedisReply>(Unexpected(replies.error()));
+    for (std::size_t i = 0; i < calls[at].size(); ++i) {
+      std::size_t const which_one = calls[at][i];
+      out[which_one] = reply ? take_renewed(renewals[which_one], reply->at(kFirstResult + i))
+                             : Result<ReplicatorEntry>(Unexpected(reply.error()));
     }
-    Result<RedisReply> const reply = take(std::move((*replies)[at]), commands[at].slot);
-    result = reply ? take_renewed(renewals[which[at]], *reply)
-                   : Result<ReplicatorEntry>(Unexpected(reply.error()));
   }
 }
 

@@ -36,14 +36,23 @@ local function is_live()
 end
 )lua";
 
-// KEYS[…]: used nonces. At most so many: who signs more within their life is told to wait.
+// KEYS[…]: used nonces. At most so many: who signs more within their life is told to wait. Those whose life is over are
+// removed only when some have gathered, for that is a third of what a renewal costs. The set lives longer than any nonce.
 constexpr std::string_view kNonces = R"lua(
 local function spend(key, name, life)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-  if redis.call('ZSCORE', key, name) then return 'used' end
-  if redis.call('ZCARD', key) >= 4096 then return 'busy' end
-  redis.call('ZADD', key, now + tonumber(life), name)
-  if redis.call('PTTL', key) < tonumber(life) then redis.call('PEXPIRE', key, life) end
+  local ends = now + tonumber(life)
+  if redis.call('ZADD', key, 'NX', ends, name) == 0 then
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    if redis.call('ZADD', key, 'NX', ends, name) == 0 then return 'used' end
+  end
+  if redis.call('ZCARD', key) > 16 then
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    if redis.call('ZCARD', key) > 4096 then
+      redis.call('ZREM', key, name)
+      return 'busy'
+    end
+  end
+  redis.call('PEXPIRE', key, math.max(tonumber(life), 3600000))
   return 'ok'
 end
 )lua";
@@ -76,21 +85,31 @@ tell_entry()
 return {now, status, redis.call('SCARD', KEYS[2]), health}
 )lua";
 
-// KEYS: record, index, used nonces
-// ARGV: channel, sent, id, state, load, lease, secret, nonce or empty, its life
+// KEYS: of each renewal: record, index, used nonces
+// ARGV: channel, sent, lease; of each: id, state, load, secret, nonce or empty, its life
+// One that fails leaves the others alone.
 constexpr std::string_view kRenew = R"lua(
 if is_late(ARGV[2]) then return {now, 'late'} end
-local kept = redis.call('HMGET', KEYS[1], 'i', 'e', 'n', 'r', 'h', 'y', 'g')
-if ARGV[8] ~= '' then
-  if kept[1] and kept[3] ~= ARGV[7] then return {now, 'other'} end
-  local spent = spend(KEYS[3], ARGV[8], ARGV[9])
-  if spent ~= 'ok' then return {now, spent} end
+local lease_end = now + tonumber(ARGV[3])
+local function renew(record, index, nonces, at)
+  local id, state, load, secret, nonce = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local kept = redis.call('HMGET', record, 'i', 'e', 'n', 'y', 'g')
+  if nonce ~= '' then
+    if kept[1] and kept[3] ~= secret then return {'other'} end
+    local spent = spend(nonces, nonce, ARGV[at + 5])
+    if spent ~= 'ok' then return {spent} end
+  end
+  if kept[1] ~= id or tonumber(kept[2]) <= now then return {'none'} end
+  redis.call('HSET', record, 's', state, 'l', load, 'e', lease_end)
+  tell_renewed(id, lease_end, state, load)
+  return {'ok', redis.call('SCARD', index), kept[4], kept[5]}
 end
-if kept[1] ~= ARGV[3] or tonumber(kept[2]) <= now then return {now, 'none'} end
-local lease_end = now + tonumber(ARGV[6])
-redis.call('HSET', KEYS[1], 's', ARGV[4], 'l', ARGV[5], 'e', lease_end)
-tell_renewed(ARGV[3], lease_end, ARGV[4], ARGV[5])
-return {now, 'ok', redis.call('SCARD', KEYS[2]), kept[4], kept[5], kept[6], kept[7]}
+local out = {now, 'ok'}
+for i = 1, #KEYS / 3 do
+  local is_done, result = pcall(renew, KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i], 6 * i - 2)
+  out[i + 2] = is_done and result or {'failed'}
+end
+return out
 )lua";
 
 // KEYS: record. ARGV: channel, sent, id, health

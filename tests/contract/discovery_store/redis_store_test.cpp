@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "discovery/registry/nonce.h"
+#include "discovery/store/redis_keys.h"
 #include "hosts_of.h"
 #include "redis_server.h"
 #include "store_fixture.h"
@@ -71,6 +72,35 @@ TEST_F(RedisStoreTest, ANonceOfOneInstanceCountsOnceAtAll) {
   ASSERT_TRUE(nonce.ok());
   EXPECT_TRUE(use_nonce(*other, id(), *nonce).ok());
   EXPECT_EQ(use_nonce(*store_, id(), *nonce).error().code, ErrorCode::Denied);
+}
+
+TEST_F(RedisStoreTest, NoncesInUseAreBoundedAndThoseThatAreOverTakeNoRoom) {
+  constexpr int kMost = 4'096;
+  NonceUse use{store_->nonce_state(Freshness::Now)->secret, "", Duration(1)};
+  auto const spend = [&](int number) {
+    use.name = std::to_string(number);
+    return store_->spend_nonce(id(), use);
+  };
+  for (int i = 0; i < kMost + 100; ++i) ASSERT_TRUE(spend(i).ok()) << i;
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  use.life = Duration(600'000);
+  for (int i = 0; i < kMost; ++i)
+    ASSERT_TRUE(spend(i).ok()) << i << " was used, but its life is over";
+  EXPECT_EQ(spend(1).error().code, ErrorCode::Denied);
+  EXPECT_EQ(spend(kMost).error().code, ErrorCode::Unavailable);
+  EXPECT_EQ(spend(kMost).error().code, ErrorCode::Unavailable) << "what was refused was not used";
+}
+
+TEST_F(RedisStoreTest, ADamagedRecordSpoilsNoOthersRenewal) {
+  for (Byte seed = 2; seed <= 3; ++seed)
+    ASSERT_TRUE(store_->put_registration(record_of(seed), "192.0.2.1").ok());
+  server_.command({"SET", ReplicatorKeys(pair_of(2).public_key).record, "not a hash"});
+  std::vector<Renewal> renewals;
+  for (Byte seed = 1; seed <= 3; ++seed) renewals.push_back({pair_of(seed).public_key, {}, {}});
+  auto const results = store_->renew_all(renewals);
+  EXPECT_TRUE(results[0].ok());
+  EXPECT_EQ(results[1].error().code, ErrorCode::Unavailable);
+  EXPECT_TRUE(results[2].ok());
 }
 
 TEST_F(RedisStoreTest, OtherDatabasesAreOtherWorlds) {
