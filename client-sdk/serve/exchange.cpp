@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::chrono::seconds kOverloadRetry{1};
 
-/// cpp-httplib's view of a connection whose next request is already here; what it writes stays here too.
+/// cpp-httplib's view of a connection whose next request is already here. What it writes is thrown away: answers are
+/// written by us, alike for every path.
 class MemoryStream final : public httplib::Stream {
  public:
   MemoryStream(std::string_view input, PeerAddress const& peer) : input_(input), peer_(peer) {}
@@ -31,8 +32,7 @@ class MemoryStream final : public httplib::Stream {
     input_.remove_prefix(count);
     return static_cast<ssize_t>(count);
   }
-  ssize_t write(char const* data, std::size_t size) override {
-    output.append(data, size);
+  ssize_t write(char const* /*data*/, std::size_t size) override {
     return static_cast<ssize_t>(size);
   }
   void get_remote_ip_and_port(std::string& ip, int& port) const override {
@@ -44,8 +44,6 @@ class MemoryStream final : public httplib::Stream {
     port = 0;
   }
   socket_t socket() const override { return 0; }
-
-  std::string output;
 
  private:
   std::string_view input_;
@@ -84,29 +82,38 @@ struct Handled {
   bool failed = false;
 };
 
-/// One request through cpp-httplib. Made anew for each: it holds what only this request has.
+/// Requests through cpp-httplib, one after the other. Making one costs as much as reading a request.
 class Exchange final : public httplib::Server {
  public:
-  Exchange(ExchangePlace const& place, ExchangeRequest const& request)
-      : place_(place), request_(request) {
+  explicit Exchange(ExchangePlace const& place) : place_(place) {
     set_pre_routing_handler([this](httplib::Request const& from, httplib::Response&) {
       handle(from);
       return HandlerResponse::Handled;
     });
   }
 
-  /// What cpp-httplib writes itself is thrown away: answers are written by us, alike for every path.
-  Handled run() {
-    MemoryStream stream(request_.collected.head, request_.peer);
+  Handled run(ExchangeRequest const& request) {
+    current_ = {};
+    current_.request = &request;
+    MemoryStream stream(request.collected.head, request.peer);
     bool closes = false;
     process_request(stream, place_.close_after, closes, nullptr);
     // Not handled: the library could not parse it, and says nothing that may be relied upon.
-    bool const asked = asks_to_close_ || http_1_0_;
-    if (was_handled_) handled_.close = place_.close_after || closes || asked;
-    return std::move(handled_);
+    bool const asked = current_.asks_to_close || current_.http_1_0;
+    if (current_.was_handled) current_.handled.close = place_.close_after || closes || asked;
+    return std::move(current_.handled);
   }
 
  private:
+  /// What only this request has.
+  struct Current {
+    ExchangeRequest const* request = nullptr;
+    Handled handled;
+    bool was_handled = false;
+    bool http_1_0 = false;
+    bool asks_to_close = false;
+  };
+
   HttpRequest translate(httplib::Request const& from) const {
     HttpRequest request;
     request.method = from.method == "HEAD" ? "GET" : from.method;
@@ -118,39 +125,36 @@ class Exchange final : public httplib::Server {
                                    name == "LOCAL_ADDR" || name == "LOCAL_PORT";
       if (!made_by_library) request.headers.add(name, value);
     }
-    request.body = request_.collected.body;
-    request.peer = request_.peer;
-    if (place_.proxies.trusts(request_.peer))
-      request.peer = client_behind(place_.proxies, request_.peer, request.headers);
-    request.call = request_.call;
+    request.body = current_.request->collected.body;
+    request.peer = current_.request->peer;
+    if (place_.proxies.trusts(current_.request->peer))
+      request.peer = client_behind(place_.proxies, current_.request->peer, request.headers);
+    request.call = current_.request->call;
     return request;
   }
 
   void handle(httplib::Request const& from) {
-    was_handled_ = true;
-    handled_.is_head = from.method == "HEAD";
-    http_1_0_ = from.version == "HTTP/1.0";
-    asks_to_close_ = asks_to_close(from);
+    current_.was_handled = true;
+    current_.handled.is_head = from.method == "HEAD";
+    current_.http_1_0 = from.version == "HTTP/1.0";
+    current_.asks_to_close = asks_to_close(from);
     try {
       HttpRequest request = translate(from);
-      handled_.outcome = place_.router.handle(request);
+      current_.handled.outcome = place_.router.handle(request);
     } catch (...) {
-      handled_.failed = true;
-      handled_.outcome = to_response(internal_error());
+      current_.handled.failed = true;
+      current_.handled.outcome = to_response(internal_error());
     }
     // The deadline has passed, so waiting on is a mistake of ours.
-    if (request_.call == Call::Deadline && std::holds_alternative<WaitFor>(handled_.outcome)) {
-      handled_.failed = true;
-      handled_.outcome = to_response(internal_error());
+    if (current_.request->call == Call::Deadline &&
+        std::holds_alternative<WaitFor>(current_.handled.outcome)) {
+      current_.handled.failed = true;
+      current_.handled.outcome = to_response(internal_error());
     }
   }
 
   ExchangePlace const& place_;
-  ExchangeRequest const& request_;
-  Handled handled_;
-  bool was_handled_ = false;
-  bool http_1_0_ = false;
-  bool asks_to_close_ = false;
+  Current current_;
 };
 
 HttpResponse finish(Later const& later, bool& failed) {
@@ -178,7 +182,8 @@ std::vector<ExchangeOutcome> run_exchanges(ExchangePlace const& place,
                                            std::span<ExchangeRequest const> requests) {
   std::vector<Handled> handled;
   handled.reserve(requests.size());
-  for (ExchangeRequest const& request : requests) handled.push_back(Exchange(place, request).run());
+  Exchange exchange(place);
+  for (ExchangeRequest const& request : requests) handled.push_back(exchange.run(request));
   std::vector<ExchangeOutcome> out;
   out.reserve(requests.size());
   for (Handled& each : handled) out.push_back(conclude(std::move(each)));
@@ -186,7 +191,7 @@ std::vector<ExchangeOutcome> run_exchanges(ExchangePlace const& place,
 }
 
 ExchangeOutcome run_exchange(ExchangePlace const& place, ExchangeRequest const& request) {
-  return conclude(Exchange(place, request).run());
+  return conclude(Exchange(place).run(request));
 }
 
 ResponseBytes refuse_exchange(int status, std::string const& detail) {
