@@ -230,24 +230,31 @@ Result<SignatureInput> parse_signature_input(std::string_view field) {
 }
 
 Result<SignatureParams> verify_request(SignedParts const& parts, SignatureHeaders const& headers) {
+  Result<SignatureInput> input = parse_signature_input(headers.signature_input);
+  if (!input) return Unexpected(input.error());
+  Result<void> const verified = verify_request(parts, headers, *input);
+  if (!verified) return Unexpected(verified.error());
+  return std::move(input->params);
+}
+
+Result<void> verify_request(SignedParts const& parts, SignatureHeaders const& headers,
+                            SignatureInput const& input) {
   // A line break inside would let one signed text be read as another.
   if (!is_one_line(parts.method) || !is_one_line(parts.target_uri)) {
     return Unexpected(ErrorCode::Malformed, "method or target with a control character");
   }
-  Result<SignatureInput> input = parse_signature_input(headers.signature_input);
-  if (!input) return Unexpected(input.error());
-  std::optional<Signature> const signature = read_signature(headers.signature, input->label);
+  std::optional<Signature> const signature = read_signature(headers.signature, input.label);
   if (!signature) return Unexpected(ErrorCode::Malformed, "Signature is not one we can read");
   if (headers.content_digest.size() > kDigestFieldBytesMax ||
       headers.content_digest != content_digest_of(parts.body)) {
     return Unexpected(ErrorCode::BadProof, "Content-Digest is not the sha-256 of the body");
   }
   std::string const base =
-      signature_base(parts, headers.content_digest, input->components, input->params_text);
-  if (!verify(input->params.key_id, as_bytes(base), *signature)) {
+      signature_base(parts, headers.content_digest, input.components, input.params_text);
+  if (!verify(input.params.key_id, as_bytes(base), *signature)) {
     return Unexpected(ErrorCode::BadSignature, "request is not signed by its keyid");
   }
-  return std::move(input->params);
+  return {};
 }
 
 }  // namespace holdfast::registration

@@ -66,5 +66,8 @@ Result<SignatureInput> parse_signature_input(std::string_view field);
 /// after. Returns: the parameters; key_id is then proven. Errors: Malformed, LimitExceeded
 /// (headers), BadProof (the digest is not the body's), BadSignature.
 Result<SignatureParams> verify_request(SignedParts const& parts, SignatureHeaders const& headers);
+/// As above, for who has parsed headers.signature_input already: `input` is what it says.
+Result<void> verify_request(SignedParts const& parts, SignatureHeaders const& headers,
+                            SignatureInput const& input);
 
 }  // namespace holdfast::registration

@@ -13,7 +13,6 @@ namespace {
 using registration::ProblemType;
 using registration::SignatureHeaders;
 using registration::SignatureInput;
-using registration::SignatureParams;
 
 SignedRequest refused(ProblemType type, std::string detail) {
   return {problem_document(type, std::move(detail)), {}};
@@ -40,20 +39,21 @@ SignedRequest check_signed_request(HttpRequest const& request, PublicKey const& 
     return refused(ProblemType::BadSignature,
                    "Content-Digest, Signature-Input and Signature are needed, once each");
   }
-  Result<SignatureInput> const input = registration::parse_signature_input(fields->signature_input);
+  Result<SignatureInput> input = registration::parse_signature_input(fields->signature_input);
   if (!input) return refused(ProblemType::MalformedRequest, input.error().detail);
   if (input->params.key_id != id) {
     return refused(ProblemType::NotYours, "keyid is not the replicator of the path");
   }
   for (std::string const& base : own_urls.list()) {
     std::string const target = base + request.target;
-    Result<SignatureParams> const params = registration::verify_request(
-        {.method = request.method, .target_uri = target, .body = as_bytes(request.body)}, *fields);
-    if (params) return {std::nullopt, *params};
-    if (params.error().code == ErrorCode::BadProof)
-      return refused(ProblemType::BadDigest, params.error().detail);
-    if (params.error().code != ErrorCode::BadSignature) {
-      return refused(ProblemType::MalformedRequest, params.error().detail);
+    Result<void> const verified = registration::verify_request(
+        {.method = request.method, .target_uri = target, .body = as_bytes(request.body)}, *fields,
+        *input);
+    if (verified) return {std::nullopt, std::move(input->params)};
+    if (verified.error().code == ErrorCode::BadProof)
+      return refused(ProblemType::BadDigest, verified.error().detail);
+    if (verified.error().code != ErrorCode::BadSignature) {
+      return refused(ProblemType::MalformedRequest, verified.error().detail);
     }
   }
   if (!own_urls.has_host(request.headers.get("Host").value_or(""))) {
