@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from servers import (Processes, cpu_seconds, make_certificate, memory_kb, need, pinned, request, start_fleet, start_instance, start_nginx,
+from servers import (Processes, cpu_seconds, eventually, make_certificate, memory_kb, need, pinned, request, start_fleet, start_instance, start_nginx,
                      start_redis, start_stdiscosrv)
 
 import hashlib
@@ -40,21 +40,21 @@ class Bench:
         self.options, self.folder, self.processes = options, folder, processes
         self.certificate = make_certificate(folder, "server")
         pin = hashlib.sha256(self.certificate[2]).hexdigest()
-        self.redis, redis_port = start_redis(processes, folder)
+        self.redis, self.redis_port = start_redis(processes, folder)
         programs = options.bin
-        self.other = start_instance(processes, programs, folder, "other", self.certificate, redis_port)
-        self.ours = start_instance(processes, programs, folder, "ours", self.certificate, redis_port)
+        self.other = start_instance(processes, programs, folder, "other", self.certificate, self.redis_port)
+        self.ours = start_instance(processes, programs, folder, "ours", self.certificate, self.redis_port)
         self.paths = start_fleet(processes, programs, folder, self.ours[1], pin, options.replicators, options.keys)
-        path = self.paths.read_text().split("\n", 1)[0]
-        status, size, body = request(self.ours[1], "GET", path)
+        self.path = self.paths.read_text().split("\n", 1)[0]
+        status, self.size, body = request(self.ours[1], "GET", self.path)
         if status != 200:
             sys.exit(f"a registered key is not found: {status} {body[:300]!r}")
-        self.nginx = start_nginx(processes, folder, self.certificate, size)
+        self.nginx = start_nginx(processes, folder, self.certificate, self.size)
         self.stdisco = start_stdiscosrv(processes, folder, self.certificate)
         self.servers = {OURS: (self.ours[0], self.ours[1], f"path=@{self.paths}"), NGINX: (self.nginx[0], self.nginx[1], "path=/")}
         if self.stdisco:
             self.servers[STDISCO] = (self.stdisco[0], self.stdisco[1], "path=" + self.stdisco[2])
-        print(f"answers: {OURS} {size} bytes, {NGINX} {self.nginx[2]}" + ("" if self.stdisco else "; stdiscosrv is not installed"))
+        print(f"answers: {OURS} {self.size} bytes, {NGINX} {self.nginx[2]}" + ("" if self.stdisco else "; stdiscosrv is not installed"))
 
     def generator(self, mode, port, seconds, connections, arguments):
         return [str(word) for word in pinned(1, [self.options.bin / "https_load", mode, port, seconds, connections, *arguments])]
@@ -101,12 +101,20 @@ class Bench:
         process.stdout.readline()  # "holding"
         return process
 
+    def fresh(self):
+        """Servers that have answered nothing yet: what loads leave behind is reused by idle connections. Returns: server -> pid, port, path."""
+        folder = self.folder / "fresh"
+        folder.mkdir()
+        ours = start_instance(self.processes, self.options.bin, self.folder, "idle", self.certificate, self.redis_port)
+        eventually("the key at a fresh instance", lambda: request(ours[1], "GET", self.path)[0] == 200)
+        nginx = start_nginx(self.processes, folder, self.certificate, self.size)
+        return {OURS: (*ours, f"path=@{self.paths}"), NGINX: (*nginx[:2], "path=/")}
+
     def idle(self):
         """Returns: server -> bytes of memory for each idle connection."""
         print(f"\n{self.options.idle} idle keep-alive TLS connections, one request each before")
         each = {}
-        for server in (OURS, NGINX):
-            pid, port, path = self.servers[server]
+        for server, (pid, port, path) in self.fresh().items():
             before = memory_kb(pid)
             held = self.hold("idle", port, self.options.idle, path)
             time.sleep(1)  # Buffers are given back when the socket was found empty.
