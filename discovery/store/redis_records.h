@@ -94,12 +94,11 @@ class RedisRecords final : public RecordStore {
   RoutedCommand enter_command(PublicKey const& id) const;
   Result<void> take_entered(Result<RedisReply> const& reply);
   Result<void> enter(PublicKey const& id, Deadline deadline);
-  /// One script call for all of `renewals` that `which` names.
-  RoutedCommand renew_command(std::vector<Renewal> const& renewals,
-                              std::vector<std::size_t> const& which) const;
+  using Together = std::vector<std::size_t>;  ///< Places of renewals that go in one script call.
+  RoutedCommand renew_command(std::vector<Renewal> const& renewals, Together const& which) const;
   Result<ReplicatorEntry> take_renewed(Renewal const& renewal, RedisReply const& reply);
   /// Those of one server; `out` is as long as `renewals`.
-  void renew_some(std::vector<Renewal> const& renewals, std::vector<std::size_t> const& which,
+  void renew_some(std::vector<Renewal> const& renewals, std::vector<Together> const& calls,
                   std::vector<Result<ReplicatorEntry>>& out);
   void enter_renewed(std::vector<Renewal> const& renewals,
                      std::vector<Result<ReplicatorEntry>> const& results);

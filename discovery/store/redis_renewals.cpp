@@ -1,4 +1,5 @@
 #include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,14 +50,14 @@ Result<void> RedisRecords::spend_nonce(PublicKey const& id, NonceUse const& nonc
 }
 
 RoutedCommand RedisRecords::renew_command(std::vector<Renewal> const& renewals,
-                                          std::vector<std::size_t> const& which) const {
-  Words words;
+                                          Together const& which) const {
+  Words keys;
   Words arguments = {channel_, "", digits(options_.lease)};
   for (std::size_t const i : which) {
     Renewal const& renewal = renewals[i];
-    ReplicatorKeys keys(renewal.id);
-    for (std::string* const key : {&keys.record, &keys.index, &keys.nonces})
-      words.push_back(std::move(*key));
+    ReplicatorKeys names(renewal.id);
+    for (std::string* const name : {&names.record, &names.index, &names.nonces})
+      keys.push_back(std::move(*name));
     std::optional<NonceUse> const& nonce = renewal.nonce;
     arguments.push_back(raw(renewal.id.view()));
     arguments.emplace_back(renewal.request.state == ReplicatorState::Draining ? "1" : "0");
@@ -65,7 +66,7 @@ RoutedCommand RedisRecords::renew_command(std::vector<Renewal> const& renewals,
     arguments.push_back(nonce ? nonce->name : "");
     arguments.push_back(nonce ? digits(nonce->life) : "");
   }
-  return script(Script::Renew, std::move(words), std::move(arguments), 2);
+  return script(Script::Renew, std::move(keys), std::move(arguments), 2);
 }
 
 Result<ReplicatorEntry> RedisRecords::take_renewed(Renewal const& renewal,
@@ -88,42 +89,43 @@ Result<ReplicatorEntry> RedisRecords::take_renewed(Renewal const& renewal,
   return out;
 }
 
-/// Servers are asked one after the other: what one of them does not answer is no answer to its own renewals only.
+/// One script call where all may be in one. In a cluster each is in a slot of its own, and servers are asked one after the
+/// other: what one of them does not answer is no answer to its own renewals only.
 std::vector<Result<ReplicatorEntry>> RedisRecords::renew_all(std::vector<Renewal> const& renewals) {
   std::vector<Result<ReplicatorEntry>> out(
       renewals.size(), Unexpected(ErrorCode::Unavailable, "Redis was not asked"));
-  std::map<std::string, std::vector<std::size_t>> by_server;
+  if (renewals.empty()) return out;
+  if (servers_->is_one()) {
+    Together all(renewals.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    renew_some(renewals, {std::move(all)}, out);
+    return out;
+  }
+  std::map<std::string, std::vector<Together>> by_server;
   for (std::size_t i = 0; i < renewals.size(); ++i) {
     std::uint16_t const slot = slot_of(ReplicatorKeys(renewals[i].id).record);
-    by_server[name_of(servers_->owner_of(slot))].push_back(i);
+    by_server[name_of(servers_->owner_of(slot))].push_back({i});
   }
-  for (auto const& [server, which] : by_server) renew_some(renewals, which, out);
-  // Elsewhere the index of ids may be lost while the records are not; here one goes with the other.
-  if (!servers_->is_one()) enter_renewed(renewals, out);
+  for (auto const& [server, calls] : by_server) renew_some(renewals, calls, out);
+  // The index of ids may be lost while the records are not; on one server one goes with the other.
+  enter_renewed(renewals, out);
   return out;
 }
 
-/// One script call where all may be in one; in a cluster each is in a slot of its own.
 void RedisRecords::renew_some(std::vector<Renewal> const& renewals,
-                              std::vector<std::size_t> const& which,
+                              std::vector<Together> const& calls,
                               std::vector<Result<ReplicatorEntry>>& out) {
-  std::vector<std::vector<std::size_t>> calls;
-  if (servers_->is_one()) calls.push_back(which);
-  for (std::size_t const i : which) {
-    if (!servers_->is_one()) calls.push_back({i});
-  }
   std::vector<RoutedCommand> commands;
   commands.reserve(calls.size());
-  for (std::vector<std::size_t> const& each : calls)
-    commands.push_back(renew_command(renewals, each));
+  for (Together const& each : calls) commands.push_back(renew_command(renewals, each));
   Result<std::vector<RedisReply>> replies = servers_->call(commands, deadline());
   for (std::size_t at = 0; at < calls.size(); ++at) {
     Result<RedisReply> const reply = replies ? take(std::move((*replies)[at]), commands[at].slot)
                                              : Result<RedisReply>(Unexpected(replies.error()));
-    for (std::size_t i = 0; i < calls[at].size(); ++i) {
-      std::size_t const which_one = calls[at][i];
-      out[which_one] = reply ? take_renewed(renewals[which_one], reply->at(kFirstResult + i))
-                             : Result<ReplicatorEntry>(Unexpected(reply.error()));
+    std::size_t result = kFirstResult;
+    for (std::size_t const i : calls[at]) {
+      out[i] = reply ? take_renewed(renewals[i], reply->at(result++))
+                     : Result<ReplicatorEntry>(Unexpected(reply.error()));
     }
   }
 }
