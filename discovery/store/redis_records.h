@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -97,8 +98,9 @@ class RedisRecords final : public RecordStore {
   using Together = std::vector<std::size_t>;  ///< Places of renewals that go in one script call.
   RoutedCommand renew_command(std::vector<Renewal> const& renewals, Together const& which) const;
   Result<ReplicatorEntry> take_renewed(Renewal const& renewal, RedisReply const& reply);
-  /// Those of one server; `out` is as long as `renewals`.
-  void renew_some(std::vector<Renewal> const& renewals, std::vector<Together> const& calls,
+  /// Those of one server; `out` is as long as `renewals`. Returns: false if the server refuses calls with keys of several
+  /// slots; it has done nothing then.
+  bool renew_some(std::vector<Renewal> const& renewals, std::vector<Together> const& calls,
                   std::vector<Result<ReplicatorEntry>>& out);
   void enter_renewed(std::vector<Renewal> const& renewals,
                      std::vector<Result<ReplicatorEntry>> const& results);
@@ -138,6 +140,8 @@ class RedisRecords final : public RecordStore {
   std::string const channel_;
   RedisResolver resolver_;
   std::unique_ptr<RedisServers> const servers_;
+  /// The one server is a cluster of its own, or behind something that thinks it is.
+  std::atomic<bool> renews_apart_{false};
 
   Mutex mutex_;
   std::string epoch_ HOLDFAST_GUARDED_BY(mutex_);

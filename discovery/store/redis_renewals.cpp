@@ -95,11 +95,11 @@ std::vector<Result<ReplicatorEntry>> RedisRecords::renew_all(std::vector<Renewal
   std::vector<Result<ReplicatorEntry>> out(
       renewals.size(), Unexpected(ErrorCode::Unavailable, "Redis was not asked"));
   if (renewals.empty()) return out;
-  if (servers_->is_one()) {
+  if (servers_->is_one() && !renews_apart_) {
     Together all(renewals.size());
     std::iota(all.begin(), all.end(), std::size_t{0});
-    renew_some(renewals, {std::move(all)}, out);
-    return out;
+    if (renew_some(renewals, {std::move(all)}, out)) return out;
+    renews_apart_ = true;
   }
   std::map<std::string, std::vector<Together>> by_server;
   for (std::size_t i = 0; i < renewals.size(); ++i) {
@@ -108,11 +108,11 @@ std::vector<Result<ReplicatorEntry>> RedisRecords::renew_all(std::vector<Renewal
   }
   for (auto const& [server, calls] : by_server) renew_some(renewals, calls, out);
   // The index of ids may be lost while the records are not; on one server one goes with the other.
-  enter_renewed(renewals, out);
+  if (!servers_->is_one()) enter_renewed(renewals, out);
   return out;
 }
 
-void RedisRecords::renew_some(std::vector<Renewal> const& renewals,
+bool RedisRecords::renew_some(std::vector<Renewal> const& renewals,
                               std::vector<Together> const& calls,
                               std::vector<Result<ReplicatorEntry>>& out) {
   std::vector<RoutedCommand> commands;
@@ -120,6 +120,7 @@ void RedisRecords::renew_some(std::vector<Renewal> const& renewals,
   for (Together const& each : calls) commands.push_back(renew_command(renewals, each));
   Result<std::vector<RedisReply>> replies = servers_->call(commands, deadline());
   for (std::size_t at = 0; at < calls.size(); ++at) {
+    if (replies && (*replies)[at].text.starts_with("CROSSSLOT")) return false;
     Result<RedisReply> const reply = replies ? take(std::move((*replies)[at]), commands[at].slot)
                                              : Result<RedisReply>(Unexpected(replies.error()));
     std::size_t result = kFirstResult;
@@ -128,6 +129,7 @@ void RedisRecords::renew_some(std::vector<Renewal> const& renewals,
                      : Result<ReplicatorEntry>(Unexpected(reply.error()));
     }
   }
+  return true;
 }
 
 void RedisRecords::enter_renewed(std::vector<Renewal> const& renewals,

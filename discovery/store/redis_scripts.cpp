@@ -37,7 +37,7 @@ end
 )lua";
 
 // KEYS[…]: used nonces. At most so many: who signs more within their life is told to wait. Those whose life is over are
-// removed only when some have gathered, for that is a third of what a renewal costs. The set lives longer than any nonce.
+// removed only when some have gathered, which saves each renewal two commands. The set lives longer than any nonce.
 constexpr std::string_view kNonces = R"lua(
 local function spend(key, name, life)
   local ends = now + tonumber(life)
