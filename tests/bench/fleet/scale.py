@@ -20,6 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from targets import report
+
 TICKS = os.sysconf("SC_CLK_TCK")
 FLEET_MAX = 5_000  # Replicators in one process: each takes two file descriptors.
 
@@ -146,10 +149,10 @@ def warm_up(world, paths, keys):
     return figures
 
 
-def prepare(world, replicators, keys, lines, judge):
+def prepare(world, replicators, keys, lines, targets):
     """Fills the world, measures what is measured once, and leaves a service that knows every key. Returns: the file of
     paths to ask for, `lines` of them: the generator chooses among equally many in both worlds, so that it is equally fast.
-    `judge` takes what has a target, or is None."""
+    `targets` takes what is judged; None: nothing is."""
     world.start_service()
     base = world.redis_bytes()
     begun = time.monotonic()
@@ -160,15 +163,15 @@ def prepare(world, replicators, keys, lines, judge):
     names *= max(1, lines // len(names))
     random.shuffle(names)
     paths.write_text("".join(f"/project/{name}/sync\n" for name in names))
-    if judge:
+    if targets is not None:
         world.renew_all(60, may_fail=True)  # Joining took so long that the first connections are closed again.
         share = world.renew_all(60)
         print(f"  {replicators} renewals in 60 s: {100 * share:.1f} % of one core, Redis included", flush=True)
-        judge("Redis, bytes per hosting entry", entry_bytes, 300)
-        judge(f"{replicators} renewals in 60 s, % of one core", 100 * share, 5)
+        targets.append(("Redis, bytes per hosting entry", entry_bytes, 300))
+        targets.append((f"{replicators} renewals in 60 s, % of one core", 100 * share, 5))
     world.restart_service()
     cold = warm_up(world, paths, keys)
-    if judge:
+    if targets is not None:
         print(f"  first look-ups after a start: {cold[0]:.1f} us CPU each, Redis {cold[1]:.1f} us, {cold[2]['requests'] / cold[2]['seconds']:.0f} per second", flush=True)
     return paths
 
@@ -180,27 +183,21 @@ def main():
     parser.add_argument("--replicators", type=int, default=10_000)
     parser.add_argument("--keys", type=int, default=1_000_000)
     options = parser.parse_args()
-    verdicts = []
-
-    def judge(what, value, limit):
-        verdicts.append((what, value, limit))
-
+    targets = []
     with World(options.bin) as large, World(options.bin) as small:
-        sizes = (large, options.replicators, options.keys, judge), (small, 10, 1_000, None)
+        sizes = (large, options.replicators, options.keys, targets), (small, 10, 1_000, None)
         paths = []
-        for world, replicators, keys, judged in sizes:
+        for world, replicators, keys, judged_by in sizes:
             print(f"{keys:,} keys, {replicators:,} replicators:", flush=True)
-            paths.append(prepare(world, replicators, keys, options.keys, judged))
+            paths.append(prepare(world, replicators, keys, options.keys, judged_by))
         rounds = [], []
         for _ in range(options.rounds):
             for i, (world, *_) in enumerate(sizes):
                 rounds[i].append(world.load("keep-alive", 5, 32, paths[i])[1])
     for (_, _, keys, _), figures in zip(sizes, rounds):
         print(f"warm look-ups among {keys:,} keys: {statistics.median(figures):.2f} us CPU each (rounds: {', '.join(f'{figure:.2f}' for figure in figures)})")
-    judge("warm look-up, large over small", statistics.median(rounds[0]) / statistics.median(rounds[1]), 1.15)
-    for what, value, limit in verdicts:
-        print(f"{'met   ' if value <= limit else 'MISSED'} {value:6.2f} <= {limit:6.2f}  {what}")
-    sys.exit(any(value > limit for _, value, limit in verdicts))
+    targets.append(("warm look-up, large over small", statistics.median(rounds[0]) / statistics.median(rounds[1]), 1.15))
+    sys.exit(0 if report(targets) else 1)
 
 
 if __name__ == "__main__":

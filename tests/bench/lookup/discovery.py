@@ -7,6 +7,7 @@ answered: requests per second would mislead, because the generator saturates fir
 machine does meanwhile meets all alike; ratios are those of the medians.
 """
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -19,7 +20,8 @@ from pathlib import Path
 from servers import (Processes, cpu_seconds, eventually, make_certificate, memory_kb, need, pinned, request, start_fleet, start_instance, start_nginx,
                      start_redis, start_stdiscosrv)
 
-import hashlib
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from targets import report
 
 OURS, NGINX, STDISCO = "holdfast-discovery", "nginx constant", "stdiscosrv"
 
@@ -162,10 +164,7 @@ def judge(cpu, idle, slow):
         target("memory of an idle connection / nginx's", idle[OURS] / idle[NGINX], 1.0)
     if slow:
         target("p99 beside slow clients / undisturbed", slow[1] / slow[0], 1.5)
-    print()
-    for what, value, limit in lines:
-        print(f"{'met   ' if value <= limit else 'MISSED'} {value:6.2f} <= {limit:4.2f}  {what}")
-    return all(value <= limit for _, value, limit in lines)
+    return report(lines)
 
 
 def main():
